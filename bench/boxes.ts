@@ -121,7 +121,7 @@ async function cryptography(): Promise<BenchLine[]> {
   ];
 }
 
-/** Pairs per second of processor time: other processes of the machine do not count. */
+/** Pairs per second of processor time, so other processes of the machine do not count. */
 async function pairsPerSecond(client: ThinClient, ms: number): Promise<number> {
   const plaintext = randomBytes(client.pigeonholeGeometry.maxPlaintextPayloadLength);
   const full = new Uint8Array(plaintext);
@@ -151,9 +151,9 @@ const jwk = (crv: string, x: Uint8Array, d?: Uint8Array) => {
 };
 
 /**
- * The primitives of one write and one read of a full box, each as the library that we use has it,
- * and how often one pair calls it: counted in a network of five replicas, whose couriers,
- * intermediate replicas and shards run in this process too.
+ * The primitives of one write and one read of a full box, each in the form of the library that we
+ * use, and how often one pair calls it: counted in a network of five replicas, whose couriers,
+ * intermediate replicas and shards also run in this process.
  */
 function bareOperations(): readonly (readonly [what: string, count: number, run: () => unknown])[] {
   const x25519 = generateKeyPairSync("x25519");

@@ -1,4 +1,7 @@
-/** Channels: what is durable here against the bare store, and what goes out against bare calls. */
+/**
+ * Channels: durable sends compared with the bare store, and outgoing messages compared with bare
+ * calls.
+ */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,11 +27,11 @@ const QUEUED = 10_000;
 const LONG_RUN = 100_000;
 const SMALL = 1000;
 const WINDOW = 8;
-/** Messages that are sent, and then read, at once. */
+/** The number of messages that are sent, and then read, at once. */
 const BATCH = 500;
 const BOX_LENGTH = 1553;
 
-/** A client of a network on which nothing ever arrives; what is not given is not called. */
+/** A client of a network on which nothing ever arrives; the omitted calls are never made. */
 function offline(calls: Partial<ChannelClient> = {}): ChannelClient {
   const never = (signal?: AbortSignal): Promise<never> =>
     new Promise((_, reject) => {
@@ -38,7 +41,7 @@ function offline(calls: Partial<ChannelClient> = {}): ChannelClient {
     pigeonholeGeometry: { maxPlaintextPayloadLength: BOX_LENGTH },
     write: (_cap, _index, _plaintext, options) => never(options?.signal),
     read: (_cap, _index, options) => never(options?.signal),
-    // A rate at which the network holds nobody up.
+    // A rate at which the network does not delay anything.
     pkiDocument: () => ({ lambdaP: 100 }) as ReturnType<ChannelClient["pkiDocument"]>,
     isState: () => false,
     closed: never(),
@@ -65,7 +68,7 @@ async function perSecond(ms: number, step: () => Promise<unknown>): Promise<numb
   return (count / (performance.now() - start)) * 1000;
 }
 
-/** One message after the other, each durable before the next. */
+/** Sends messages one after the other, each durable before the next. */
 async function durableSend(): Promise<BenchLine> {
   return inFolder(async (folder) => {
     const channels = await openChannels(offline(), join(folder, "channels"));
@@ -74,7 +77,7 @@ async function durableSend(): Promise<BenchLine> {
       valueEncoding: "view",
     });
     let n = 0;
-    // The same bytes under the same kind of keys: the message, and the cursor.
+    // Stores the same bytes under the same kind of keys: the message, and the cursor.
     const commit = (): Promise<void> =>
       bare.batch(
         [
@@ -99,7 +102,7 @@ async function durableSend(): Promise<BenchLine> {
   });
 }
 
-/** Opening with a long outbox. */
+/** Opens channels with a long outbox. */
 async function openQueued(): Promise<BenchLine> {
   return inFolder(async (folder) => {
     const store = join(folder, "channels");
@@ -133,7 +136,7 @@ function memoryInUse(): number {
   return (heapUsed + external) / 1e6;
 }
 
-/** In a process of its own: what 100,000 messages leave in memory, of a writer and a reader. */
+/** In a separate process: the memory that 100,000 messages leave, of a writer and a reader. */
 async function child(): Promise<void> {
   await inFolder(async (folder) => {
     const plaintext = Uint8Array.of(0x4d, 0, ...MESSAGE.subarray(0, 200));
@@ -180,7 +183,7 @@ function flatMemory(): BenchLine {
   };
 }
 
-/** Messages a second, from the first send to the last one read, by channels. */
+/** Messages per second through channels, from the first send to the last read. */
 async function byChannels(alice: ThinClient, bob: ThinClient): Promise<number> {
   const memory = (): ChannelDatabase => new MemoryLevel<string, Uint8Array>() as never;
   await using ours = await openChannels(alice, memory());
@@ -197,7 +200,9 @@ async function byChannels(alice: ThinClient, bob: ThinClient): Promise<number> {
   return SMALL / ((performance.now() - start) / 1000);
 }
 
-/** The same by calls of the client: as many boxes at once, the reader asking again for what misses. */
+/**
+ * The same with calls of the client: as many boxes at once; the reader asks again for missing ones.
+ */
 async function byHand(alice: ThinClient, bob: ThinClient): Promise<number> {
   const { writeCap, readCap, firstMessageIndex } = await alice.newKeypair(randomBytes(32));
   const start = performance.now();
@@ -247,14 +252,17 @@ async function smallMessages(): Promise<BenchLine> {
   };
 }
 
-/** A packet a second, on the virtual clock: ticks that carry work while there is any. */
+/**
+ * One packet per second, on the virtual clock: the share of ticks that carry work while there is
+ * any.
+ */
 async function ticks(): Promise<BenchLine> {
   const clock = new VirtualClock();
   await using both = await TwoClients.start({
     clock,
     seed: "channel ticks",
     mixing: "realistic",
-    // Its ticks carry decoys only, whatever there is to do.
+    // Its ticks always carry decoys, even if there is work.
     lambdaL: 0,
   });
   const database = new MemoryLevel<string, Uint8Array>() as never as ChannelDatabase;

@@ -1,6 +1,6 @@
 /**
- * One side of the first handshake of a process, in a process of its own: what is compiled and
- * loaded then is part of the figure, imports are not. The parent process is the other side.
+ * One side of the first handshake of a process, in a separate process: the figure includes what is
+ * compiled and loaded then, but not imports. The parent process is the other side.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -78,7 +78,7 @@ async function gateway(peer: Peer, timed: Timed, privateKey: Bytes): Promise<voi
 
 const sides = { client, gateway };
 
-/** In the child: measures its side, and says the CPU time in ms. */
+/** In the child: measures its side, and prints the CPU time in ms. */
 async function measure(side: Side, privateKey: Bytes): Promise<void> {
   let spentMs = 0;
   await sides[side](

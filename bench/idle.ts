@@ -61,16 +61,16 @@ async function child(): Promise<void> {
 }
 
 const BUSY_READERS = 200;
-/** Boxes that are written a second, to one reader after the other. */
+/** The number of boxes written per second, to one reader after the other. */
 const BOXES_PER_SECOND = 31;
 
 interface Busy {
   readonly coreShare: number;
-  /** From the end of a write to that of the read that waited for it. */
+  /** The time from the end of a write to the end of the read that waited for it. */
   readonly medianLateMs: number;
 }
 
-/** A stream with its reader, who reads box after box, and when the newest box was written. */
+/** A stream with its reader, which reads box after box, and the time of its newest write. */
 class FollowedStream {
   readonly lateMs: number[] = [];
   readonly #keys: KeypairResult;
@@ -115,7 +115,7 @@ async function busyChild(): Promise<void> {
   let cpu = process.cpuUsage();
   const start = performance.now();
   for (let box = 0; box < 3 * BUSY_READERS; box++) {
-    // The first round only brings everything to its pace.
+    // The first round only brings all pauses to their usual length.
     if (box === BUSY_READERS) cpu = process.cpuUsage();
     await sleep(Math.max(0, start + (box * 1000) / BOXES_PER_SECOND - performance.now()));
     writes.push(streams[box % BUSY_READERS]!.write(writer));

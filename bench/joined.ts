@@ -1,7 +1,7 @@
 /**
- * What a daemon costs that joined a network and has nothing to do: real Sphinx packets with cover
- * traffic, at the rates of a development network. The daemon has a process of its own, and the
- * network is in this one.
+ * The cost of a daemon that joined a network and has nothing to do: real Sphinx packets with cover
+ * traffic, at the rates of a development network. The daemon has its own process, and the network
+ * is in this one.
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { DevDaemon } from "katzenpost-thinclient/testing";
 import { writeClientConfigFile } from "../src/cli/commands/daemon/write-config.js";
 import type { BenchLine } from "./report.js";
 
-/** Once it has its document: until code that is used often is compiled. */
+/** The time after its document arrived until frequently used code is compiled. */
 const SETTLING_MS = 10_000;
 const MEASURED_MS = 30_000;
 

@@ -5,7 +5,7 @@ import { type BenchLine, pairedRates } from "./report.js";
 
 const MEASURED_MS = 1500;
 const AT_ONCE = 16;
-/** Connections are made in memory; the address is for messages only. */
+/** Connections are made in memory; the address only appears in messages. */
 const unused = { dial: { unix: { address: "@bench" } } };
 
 async function echoes(onTrace?: (event: unknown) => void): Promise<number> {

@@ -33,7 +33,7 @@ export const knowledge: Readonly<Record<Role | "authority", Knowledge>> = {
   mix: {
     what:
       "A mix takes one layer of encryption off each packet, holds it for a random time that the " +
-      "sender chose, and passes it on. Packets leave in another order than they came.",
+      "sender chose, and passes it on. Packets leave in another order than they arrived.",
     learns: ["which node a packet came from, which node is next, and how long to hold it"],
     not: ["who sent it, where it ends, or what is in it: all packets have one size"],
   },
@@ -42,14 +42,14 @@ export const knowledge: Readonly<Record<Role | "authority", Knowledge>> = {
       "A service node answers at the end of the mixnet. A courier is such a service: it takes " +
       "sealed envelopes to the storage replicas and brings back sealed answers.",
     learns: [
-      "that somebody sent an envelope, and which two replicas are to open it",
+      "that somebody sent an envelope, and which two replicas can open it",
       "that the same envelope was sent again, when a client asks once more",
       "of a copy command: the temporary stream, so that its boxes belong together",
     ],
     not: [
       "who sent it: the answer leaves by a reply block, which hides the way back",
       "which box it is about, whether it reads, writes or deletes, and what is in the box",
-      "whether two envelopes are of one user, or of one stream",
+      "whether two envelopes belong to one user or one stream",
     ],
   },
   replica: {
@@ -71,7 +71,7 @@ export const knowledge: Readonly<Record<Role | "authority", Knowledge>> = {
     what:
       "The directory authorities agree on one document for each epoch. It lists every node with " +
       "its keys. Your daemon checks their signatures.",
-    learns: ["which nodes there are, and whether they are up"],
+    learns: ["which nodes exist, and whether they are up"],
     not: ["anything about users: they fetch the document through their gateway"],
   },
 };

@@ -60,7 +60,7 @@ const connections = {
   "no token":
     "The address lacks its last part, which is the key to this page. Open the whole address that katz console printed.",
   waiting: "No program has run yet. Run one beside this console, and see here what it does.",
-  closed: "The program's network has ended. The time slider of page Network still shows it.",
+  closed: "The program's network has ended. The time slider on the Network page still shows it.",
 } as const;
 
 function Console() {

@@ -8,7 +8,7 @@ import { perform, state } from "./store.js";
 /** A placeholder for a value that the page cannot know. */
 export function Unknown({ why }: { readonly why?: string }) {
   return (
-    <span class="unknown" title={why ?? "This daemon does not tell."}>
+    <span class="unknown" title={why ?? "This daemon does not report it."}>
       unknown
     </span>
   );

@@ -1,7 +1,7 @@
 /** The messages between the page, the worker that runs a program, and the console in its frame. */
 import type { ConsoleAction, ToPage } from "../src/console/protocol.js";
 
-/** How packets travel in networks whose program does not say it. */
+/** How packets travel in networks whose program does not choose it. */
 export type UsualMixing = "instant" | "realistic";
 
 /** Sent to the worker: the program, which may import the package's modules. */

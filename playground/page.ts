@@ -47,7 +47,7 @@ function choose(name: string): void {
   code.value = example.code;
 }
 
-/** What the console's frame could not be told yet; null once it listens. */
+/** Messages that the console's frame could not receive yet; null once it listens. */
 let untold: ToConsole[] | null = [];
 
 function tellConsole(message: ToConsole): void {
@@ -73,7 +73,7 @@ function report(message: RunReport): void {
   else if (message.type === "closed") tellConsole({ type: "closed" });
   else {
     say(`(done after ${message.seconds.toFixed(1)} s)`);
-    // A network that the program did not close goes on until the next run, for the console.
+    // A network that the program did not close runs until the next program, for the console.
     runButton.disabled = false;
   }
 }

@@ -1,4 +1,6 @@
-/** Runs one program in a worker, and tells the page what it prints and what its network does. */
+/**
+ * Runs one program in a worker, and reports its output and the events of its network to the page.
+ */
 import type { RunReport, RunRequest, ToRunner } from "./messages.js";
 import { here } from "./testing.js";
 

@@ -17,7 +17,7 @@ export interface Shown {
   close(): Promise<void>;
 }
 
-/** Longer than the feed takes to tell its last events, in ms. */
+/** Longer than the feed takes to send its last events, in ms. */
 const LAST_EVENTS_MS = 300;
 
 declare const version: string;

@@ -1,4 +1,4 @@
-// Builds the playground: a folder that any web server can serve as it is. Needs the build.
+// Builds the playground: a folder that any web server can serve unchanged. Needs the build.
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const name = "katzenpost-thinclient";
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
-/** What programs may import, by the files that they get. */
+/** The modules that programs may import, and their files. */
 const modules = {
   [name]: "client.js",
   [`${name}/bacap`]: "bacap.js",
@@ -20,7 +20,7 @@ const modules = {
   "node:assert/strict": "assert.js",
 };
 
-/** The examples that need nothing but those modules, and of `testing` only `DevDaemon`. */
+/** The examples that need only those modules, and of `testing` only `DevDaemon`. */
 async function examples() {
   const { default: typescript } = await import("typescript");
   const found = [];
@@ -62,9 +62,9 @@ const ofPackage = {
 
 /**
  * Builds it into `folder`.
- * @param whole whether the package's own code is in it, as a web server needs that serves the folder
- * as it is. Without, `katz playground` serves that code from where the package is installed; the
- * console beside the programs likewise.
+ * @param whole whether to include the package's own code, for web servers that serve the folder
+ * unchanged. Otherwise `katz playground` serves that code, and the console beside the programs,
+ * from the installed package.
  * @returns the names of the examples.
  */
 export async function buildPlayground(folder, whole) {
@@ -114,7 +114,7 @@ export async function buildPlayground(folder, whole) {
 const inner = /^\.\.\/src\//;
 const isOwnCode = (importer) => dirname(importer) === join(root, "playground");
 
-/** Takes the compiled modules, so that nothing is there twice. */
+/** Uses the compiled modules, so that nothing is included twice. */
 const compiled = {
   name: "compiled",
   setup({ onResolve }) {

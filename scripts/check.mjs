@@ -43,7 +43,7 @@ const folder = mkdtempSync(join(tmpdir(), "katz-check-"));
 try {
   let tarball = "";
   await check("packed size", async () => {
-    // What a real pack runs, but for the build.
+    // The steps of a real pack except the build.
     const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder];
     await run(process.execPath, ["scripts/packed-form.mjs", "--begin"]);
     const packed = run("npm", args, { shell });

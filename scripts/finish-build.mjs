@@ -45,16 +45,18 @@ export function removeOrphans() {
 
 const mapLine = /\n\/\/# sourceMappingURL=[^\n]*\n?$/;
 
-/** A process that loads the file at this moment gets all of the old text or all of the new. */
+/**
+ * A process that loads the file at this moment gets either all of the old text or all of the new.
+ */
 function replaceFile(path, text) {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
 }
 
-/** Where files of the package are while others are in their places. */
+/** Where the package's files are kept while others replace them. */
 const setAside = join(dist, ".set-aside");
 
-/** Pages with pictures, which the package leaves out: a registry's page could not show them either. */
+/** Pages with pictures, which the package omits: a registry's page could not show them either. */
 const picturePages = ["README.md", "docs/guide/console.md"];
 const picture = /^!\[[^\]]*\]\([^)]*\.webp\)\n\n?/gm;
 
@@ -155,7 +157,10 @@ function withoutComments(gap) {
   );
 }
 
-/** A program's text, each gap between two tokens rewritten: there are only blanks and comments. */
+/**
+ * A program's text with each gap between two tokens rewritten; gaps only contain white space and
+ * comments.
+ */
 function rewriteGaps(typescript, path, rewrite) {
   const text = readFileSync(path, "utf8");
   const source = typescript.createSourceFile(path, text, typescript.ScriptTarget.ES2022);

@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 const seed = process.env.KATZ_SEED;
 if (seed !== undefined) fc.configureGlobal({ seed: Number(seed) });
 
-// A file whose process never ends would hold up the whole run: no deadline of a test covers what
+// A file whose process never ends would block the whole run: no deadline of a test covers what
 // tests leave behind (a timer, a socket, a child process). The runner's own limit does not end such
 // a process on every Node. This limit is far above the longest file.
 const LONGEST_MINUTES = Number(process.env.KATZ_TEST_MINUTES ?? 10);

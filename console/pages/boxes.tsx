@@ -4,7 +4,7 @@ import { isEmbedded, state } from "../store.js";
 
 const states = {
   writing: "being written",
-  stored: "taken over by a courier",
+  stored: "accepted by a courier",
   reading: "being read",
   read: "read back",
   deleted: "deleted",
@@ -59,7 +59,7 @@ export function Boxes() {
                     <td>{text}</td>
                     <td>
                       {holders === null ? (
-                        <Unknown why="Replicas tell nobody what they hold." />
+                        <Unknown why="Replicas do not tell anybody what they hold." />
                       ) : (
                         holders.join(", ") || "no replica yet"
                       )}
@@ -73,10 +73,10 @@ export function Boxes() {
           </div>
         )}
         <p class="note">
-          A write is done when a courier has taken the envelope over. The courier hands it to the
-          replicas, and asks again until they have it. A replica keeps a box for the replica epoch
+          A write is done when a courier has accepted the envelope. The courier passes it to the
+          replicas, and repeats that until they have it. A replica keeps a box for the replica epoch
           (a week) in which it was stored, and for the next one. Then it deletes the box. Times are
-          UTC, and count from when a courier took the box over.
+          UTC, and count from when a courier accepted the box.
         </p>
       </section>
       <WhoSees />
@@ -84,8 +84,8 @@ export function Boxes() {
         <h2>What the replicas hold</h2>
         {replicas === null ? (
           <p>
-            <Unknown why="Replicas tell nobody what they hold." />: replicas tell nobody what they
-            hold. In the embedded network you can look.
+            <Unknown why="Replicas do not tell anybody what they hold." />: replicas do not tell
+            anybody what they hold. In the embedded network you can look.
           </p>
         ) : (
           <div class="replicas">
@@ -112,7 +112,7 @@ export function Boxes() {
         )}
         <p class="note">
           This is all that a replica's operator sees: IDs that look unrelated and ciphertexts of one
-          length. Nothing says which boxes are of one stream.
+          length. Nothing says which boxes belong to one stream.
         </p>
       </section>
       <Explain question="Why two replicas for each box?">
@@ -137,7 +137,7 @@ const facts: readonly (readonly [fact: string, sees: readonly boolean[]])[] = [
   ["that some envelope arrived", [true, true, false, true, true, false, false]],
   ["which box it is about", [true, true, false, false, true, true, false]],
   ["whether it reads, writes or deletes", [true, true, false, false, true, false, false]],
-  ["which boxes are of one stream", [true, true, false, false, false, true, false]],
+  ["which boxes belong to one stream", [true, true, false, false, false, true, false]],
   ["what is in the box", [true, true, false, false, false, true, false]],
 ];
 

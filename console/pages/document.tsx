@@ -22,7 +22,7 @@ export function DocumentPage() {
           <Signatures document={current} />
           {isEmbedded.value && (
             <div class="buttons">
-              <Do action={{ do: "epoch" }}>Turn the epoch</Do>
+              <Do action={{ do: "epoch" }}>Start the next epoch</Do>
             </div>
           )}
         </section>
@@ -55,9 +55,9 @@ export function DocumentPage() {
       {geometry !== null && <Geometry {...geometry} />}
       <Explain question="Why must everybody use the same document?">
         <p>
-          If each user saw another list of nodes, an attacker could tell users apart by the ways
-          their packets take. So a majority of authorities signs one document for each epoch, and
-          daemons take no other.
+          If each user saw another list of nodes, an attacker could tell users apart by the paths of
+          their packets. So a majority of authorities signs one document for each epoch, and daemons
+          accept no other.
         </p>
       </Explain>
     </>
@@ -78,7 +78,7 @@ function Signatures({ document }: { readonly document: DocumentView }) {
   if (signatures === null) {
     return (
       <p>
-        It carries {signatureCount} signatures; whether they are genuine is{" "}
+        It carries {signatureCount} signatures; whether they are valid is{" "}
         <Unknown why="The daemon does not name the authorities." />.
       </p>
     );
@@ -87,7 +87,7 @@ function Signatures({ document }: { readonly document: DocumentView }) {
     <ul class="signatures">
       {signatures.map(({ authority, valid }) => (
         <li key={authority} class={valid ? "good" : "bad"}>
-          {authority}: {valid ? "signature is genuine" : "no genuine signature"}
+          {authority}: {valid ? "valid signature" : "no valid signature"}
         </li>
       ))}
     </ul>
@@ -185,7 +185,7 @@ function Geometry({
   const box = pigeonhole["MaxPlaintextPayloadLength"] ?? 0;
   const rows = [
     { name: "a packet on the wire", bytes: packet, kind: "packet" },
-    { name: "its header: the way, sealed hop by hop", bytes: header, kind: "header" },
+    { name: "its header: the path, sealed hop by hop", bytes: header, kind: "header" },
     { name: "what a program may put into it", bytes: payload, kind: "payload" },
     { name: "what a box may hold", bytes: box, kind: "box" },
   ].filter(({ bytes }) => bytes > 0);

@@ -8,7 +8,7 @@ const code = signal(5);
 /** Error codes that a replica can answer with, and their meaning. */
 const codes: Readonly<Record<number, string>> = {
   1: "no such box",
-  4: "trouble with its database",
+  4: "database failure",
   5: "invalid payload",
   6: "storage full",
   7: "internal error",
@@ -20,17 +20,17 @@ export function Faults() {
   if (faults === null) {
     return (
       <p class="empty">
-        Faults are for the embedded network. This console is in front of another daemon, and nobody
-        can break a real network from here. Run <code>katz console</code> without --address,
-        --config and --join.
+        Faults are for the embedded network. This console shows another daemon, and nobody can break
+        a real network from here. Run <code>katz console</code> without --address, --config and
+        --join.
       </p>
     );
   }
   return (
     <>
       <p>
-        Each button does what the line beside it does in a test. Your program runs against it, too:
-        watch what it does.
+        Each button does what the line beside it does in a test. It affects your program too: watch
+        what it does.
       </p>
       {about.virtual && <Clock />}
       <section class="card">
@@ -67,7 +67,7 @@ export function Faults() {
             {faults.withheld ? "Hand out documents" : "Hold new documents back"}
           </Do>
           <Do showCode action={{ do: "epoch" }}>
-            Turn the epoch
+            Start the next epoch
           </Do>
         </div>
         <p class="note">Cover traffic counts as packets, too: the next one may be a decoy.</p>
@@ -120,7 +120,7 @@ export function Faults() {
                 pressed={slowMs > 0}
                 action={{ do: "replicaSlow", replica: name, value: slowMs > 0 ? 0 : 3000 }}
               >
-                {slowMs > 0 ? "Quick again" : "3 s slower"}
+                {slowMs > 0 ? "Normal speed" : "3 s slower"}
               </Do>
             </div>
           </fieldset>

@@ -49,13 +49,13 @@ export function Network() {
       {isTraced.value && (
         <p class="note">
           Press a button and follow the orange dot: it rests at each node for a random time and
-          comes back on another way. Choose a node to see what it learns.
+          returns on another path. Choose a node to see what it learns.
         </p>
       )}
       {!isTraced.value && (
         <p class="note">
-          <strong>Ways are unknown.</strong> The daemon chooses the way of each packet and tells it
-          to nobody, so no packets are drawn. The nodes are those of the public document.
+          <strong>Paths are unknown.</strong> The daemon chooses the path of each packet and does
+          not report it, so no packets are drawn. The nodes are those of the public document.
         </p>
       )}
       <Map />
@@ -139,7 +139,7 @@ function Map() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(960);
   const { map } = state.value!;
-  // Before the page is painted: else a frame shows a map that is too wide, and one without a canvas.
+  // Before the page is painted: otherwise a frame shows a map that is too wide, and one without a canvas.
   useLayoutEffect(() => {
     const element = holder.current!;
     const measure = () => setWidth(Math.max(300, Math.floor(element.clientWidth)));
@@ -293,7 +293,7 @@ const trafficNames: Readonly<Record<string, string>> = {
   undeliverable: "had no such service",
   replies: "replies reached a client",
   lost: "lost, each way",
-  dropped: "dropped by a node, as it must",
+  dropped: "dropped by a node, as required",
 };
 
 function Counts() {

@@ -37,7 +37,7 @@ function meanDelay(): string {
   if (about.mixing === "instant") return "Packets do not rest at nodes: mixing is instant.";
   const mu = rates?.["mu"] ?? 0;
   return mu > 0
-    ? `By the document a packet rests ${duration(1 / mu)} at each node on average.`
+    ? `According to the document, a packet rests ${duration(1 / mu)} at each node on average.`
     : "";
 }
 
@@ -205,7 +205,7 @@ function Next() {
         ? "Join the network again on page 6, and watch the queue go down."
         : "Start the daemon, or wait until it is connected."
       : timeline.rows.length === 0
-        ? "Press “Send an echo” below, then press 3 and watch your packet walk."
+        ? "Press “Send an echo” below, then press 3 and watch your packet move."
         : boxes.length === 0
           ? `Press “Write a box”, then look at page 4: ${about.mode === "embedded" ? "which replicas hold it" : "who sees what of it"}?`
           : !titles.has("read")

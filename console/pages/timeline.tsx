@@ -53,8 +53,8 @@ export function TimelinePage() {
       )}
       {!isTraced.value && (
         <p class="note">
-          <strong>Steps are unknown.</strong> This daemon does not tell what happens between a call
-          and its answer, so only this console's own calls are here.
+          <strong>Steps are unknown.</strong> This daemon does not report what happens between a
+          call and its answer, so only this console's own calls are here.
         </p>
       )}
       {rows.length === 0 ? (
@@ -79,7 +79,7 @@ export function TimelinePage() {
           its way, and the reply does the same on the way back. A courier answers at once that it
           has the envelope (acknowledged); the daemon asks again for the answer of the replicas. If
           nothing comes back in time, the daemon sends the same envelope again, with a new reply
-          block and on a new way. Slowness is what hides you: a network that passed packets on at
+          block and on a new path. Slowness is what hides you: a network that passed packets on at
           once would show who talks to whom.
         </p>
       </Explain>

@@ -81,6 +81,11 @@ export class ChannelStore {
    * Number of the last commit. After a failed commit it tells whether that commit is on the disk.
    */
   #commits: number;
+  /** How many reads are in progress. */
+  #reads = 0;
+  #onIdle: (() => void) | null = null;
+  /** Set while the database is closed and opened again after a failed commit. */
+  #reopening: Promise<void> | null = null;
   #isClosing = false;
   #closed = false;
   /** Called after a failed commit, when the database is open again. */
@@ -190,31 +195,73 @@ export class ChannelStore {
    * damaged.
    */
   async get(key: string): Promise<CborValue | undefined> {
-    const stored = await this.#database.get(key, encodings);
-    return stored === undefined ? undefined : this.#decode(key, stored);
+    await this.#beginRead();
+    try {
+      const stored = await this.#database.get(key, encodings);
+      return stored === undefined ? undefined : this.#decode(key, stored);
+    } finally {
+      this.#endRead();
+    }
   }
 
-  /** Every record whose key begins with `prefix`, in the order of the keys. */
+  /**
+   * Every record whose key begins with `prefix`, in the order of the keys. Do not wait for a commit
+   * or for another read between two of them, because a failed commit waits for all reads.
+   */
   async *records(prefix: string, after?: string): AsyncGenerator<[string, CborValue]> {
     const range = { ...encodings, ...rangeOf(prefix, after) };
-    for await (const [key, stored] of this.#database.iterator(range)) {
-      yield [key, this.#decode(key, stored)];
+    await this.#beginRead();
+    try {
+      for await (const [key, stored] of this.#database.iterator(range)) {
+        yield [key, this.#decode(key, stored)];
+      }
+    } finally {
+      this.#endRead();
     }
   }
 
   /** Every key that begins with `prefix`, in order. */
   async *keys(prefix: string): AsyncGenerator<string> {
     const range = { keyEncoding: "utf8", ...rangeOf(prefix) } as const;
-    const iterator = this.#database.keys(range);
+    await this.#beginRead();
     try {
-      for (;;) {
-        const keys = await iterator.nextv(1000);
-        if (keys.length === 0) return;
-        yield* keys;
+      const iterator = this.#database.keys(range);
+      try {
+        for (;;) {
+          const keys = await iterator.nextv(1000);
+          if (keys.length === 0) return;
+          yield* keys;
+        }
+      } finally {
+        await iterator.close();
       }
     } finally {
-      await iterator.close();
+      this.#endRead();
     }
+  }
+
+  /** Waits while the database is opened again. @throws ChannelStoreError when it is closed. */
+  async #beginRead(): Promise<void> {
+    while (this.#reopening !== null) await this.#reopening.catch(() => {});
+    if (this.#closed) throw new ChannelStoreError("the store is closed");
+    this.#reads++;
+  }
+
+  #endRead(): void {
+    if (--this.#reads === 0) this.#onIdle?.();
+  }
+
+  /** Resolves when nothing is being read: closing the database would end the reads. */
+  async #idle(): Promise<void> {
+    if (this.#reads > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    this.#onIdle = null;
+  }
+
+  /** Closing makes the database drop its buffered writes; opening reads what is on the disk. */
+  async #reopen(): Promise<void> {
+    await this.#idle();
+    await this.#database.close();
+    await this.#database.open();
   }
 
   #decode(key: string, stored: Uint8Array): CborValue {
@@ -347,9 +394,8 @@ export class ChannelStore {
   ): Promise<void> {
     let isStored: boolean;
     try {
-      // Closing makes the database drop its buffered writes; opening reads what is on the disk.
-      await this.#database.close();
-      await this.#database.open();
+      this.#reopening = this.#reopen().finally(() => (this.#reopening = null));
+      await this.#reopening;
       const found = await readCommits(this.#database);
       if (found === null) throw damagedStore(["the number of the last commit is damaged"]);
       this.#commits = found;
@@ -395,6 +441,7 @@ export class ChannelStore {
       await this.#running;
     }
     this.#closed = true;
+    await this.#idle();
     await this.#database.close();
   }
 }

@@ -405,14 +405,14 @@ function finalReason(error: unknown): string | null {
     return "somebody else answered this voucher: the reply does not belong to it; make a new one";
   }
   if (hasCode(error, "ERR_CHANNEL_FORKED")) {
-    return "our channel of the group is forked, so nobody can be told about the newcomer";
+    return "our channel of the group is forked, so the other members cannot be told about the newcomer";
   }
   if (hasCode(error, "ERR_PROTOCOL")) {
-    return "what the other side wrote cannot be read; make a new voucher with another version";
+    return "the other side's message cannot be read; make a new voucher with another version";
   }
   // The daemon finds an argument malformed: the payload, which the other side wrote.
   if (hasCode(error, "THIN_CLIENT_ERROR_INVALID_REQUEST")) {
-    return "the daemon refuses what the other side wrote; make a new voucher";
+    return "the daemon refuses the other side's message; make a new voucher";
   }
   return null;
 }

@@ -10,7 +10,7 @@ import {
 } from "katzenpost-thinclient/channels";
 import { type ClientFlags, type ClientRun, withClient } from "./connect.js";
 import { UsageError } from "./failure.js";
-import { makeFolder } from "./private-file.js";
+import { fileProblem, makeFolder } from "./private-file.js";
 import { RECONNECT, tellReconnects } from "./reconnects.js";
 import { stateFolder } from "./user-folders.js";
 
@@ -33,7 +33,9 @@ export function withChannels(
   const once = async (run: ClientRun): Promise<void> => {
     tellReconnects(run);
     const folder = storeFolder(flags);
-    await makeFolder(dirname(folder), 0o700);
+    await makeFolder(dirname(folder), 0o700).catch((error: unknown) => {
+      throw new UsageError(`cannot use ${folder}: ${fileProblem(error)}`, { cause: error });
+    });
     await using channels = await openChannels(run.client, folder);
     await work(run, channels);
   };

@@ -47,19 +47,28 @@ function ownerOfPath(path: string): Owner {
     if (realpathSync(path) !== path) return { kind: "other", who: "is a symbolic link" };
     const owner = byUser(statSync(path).uid);
     if (owner.kind !== "trusted") return owner;
-    for (let folder = dirname(path); ; folder = dirname(folder)) {
-      const { uid, mode } = statSync(folder);
-      if (!isTrusted(uid)) {
-        return { kind: "other", who: `is in ${folder}, which belongs to user ${uid}` };
-      }
-      // In a folder with the sticky bit, users can remove only their own files.
-      if ((mode & 0o022) !== 0 && (mode & 0o1000) === 0) {
-        return { kind: "other", who: `is in ${folder}, where other users may write` };
-      }
-      if (folder === dirname(folder)) return trusted;
-    }
+    const problem = problemOfPlace(path);
+    return problem === null ? trusted : { kind: "other", who: problem };
   } catch {
     return { kind: "unknown", why: "it cannot be inspected" };
+  }
+}
+
+/**
+ * Why another user may put something else in the place of a file, by renaming a part of its path, as
+ * a phrase; null if nobody but root may.
+ * @param path absolute, without symbolic links. The file itself is not checked.
+ * @throws errors of the system.
+ */
+export function problemOfPlace(path: string): string | null {
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    const { uid, mode } = statSync(folder);
+    if (!isTrusted(uid)) return `is in ${folder}, which belongs to user ${uid}`;
+    // In a folder with the sticky bit, users can remove only their own files.
+    if ((mode & 0o022) !== 0 && (mode & 0o1000) === 0) {
+      return `is in ${folder}, where other users may write`;
+    }
+    if (folder === dirname(folder)) return null;
   }
 }
 

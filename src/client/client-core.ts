@@ -235,7 +235,7 @@ export class ClientCore {
   #tellLost(what: string): void {
     const lost = this.#unsent.lose();
     if (lost.length === 0) return;
-    this.options.logger.warn("messages were lost that had not left yet", { count: lost.length });
+    this.options.logger.warn("messages that had not left yet were lost", { count: lost.length });
     for (const surbId of lost) {
       this.hub.emit({
         type: "messageSent",
@@ -243,7 +243,7 @@ export class ClientCore {
         surbId,
         sentAt: new Date(this.options.clock.now()),
         replyEtaMs: 0,
-        err: `${what} before the daemon said that the message had left; a daemon forgets what has not`,
+        err: `${what} before the daemon said that the message had left; a daemon forgets messages that have not left`,
       });
     }
   }

@@ -197,7 +197,7 @@ function isOfDeletedStream(error: ThinClientError): boolean {
 function checkCourier(courier: Destination): void {
   if (!Array.isArray(courier) || courier.length !== 2) {
     throw new TypeError(
-      "`options.courier` must be a pair of node and queue, as toDestination() gives it, got " +
+      "`options.courier` must be a pair of node and queue, as toDestination() returns it, got " +
         describeType(courier),
     );
   }
@@ -413,8 +413,8 @@ function checkEnds(request: { readonly isStart: unknown; readonly isLast: unknow
 function checkLast(isEmpty: boolean, what: string): void {
   if (!isEmpty) return;
   throw new RangeError(
-    `the last call of a copy stream must have something in it, and ${what} empty: no last element ` +
-      "would be made, and the stream would have no end; set `isLast` in the call before",
+    `the last call of a copy stream must have content, but ${what} empty: no last element ` +
+      "would be created, and the stream would not end; set `isLast` in the call before it",
   );
 }
 

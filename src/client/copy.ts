@@ -147,7 +147,7 @@ class CopyPlan {
   constructor(geometry: PigeonholeGeometry | null, destinations: number) {
     if (!geometry) {
       throw new InvalidStateError(
-        "copy is possible only after start(): the daemon tells the sizes",
+        "copy is possible only after start(): the daemon sends the sizes",
       );
     }
     if (!holdsCopyStream(geometry)) {
@@ -178,7 +178,7 @@ class CopyPlan {
     const boxes = Math.max(copied, temporary);
     if (boxes <= MAX_COPY_BOXES) return;
     throw new RangeError(
-      `\`source\` must take at most ${MAX_COPY_BOXES} boxes, it takes at least ${boxes}; ` +
+      `\`source\` must take at most ${MAX_COPY_BOXES} boxes, but takes at least ${boxes}; ` +
         "copy it in several parts",
     );
   }
@@ -245,7 +245,7 @@ class CopyRun {
     this.#isDoubtful = false;
     if (await stream.isKept()) return;
     const text =
-      "the daemon was started anew, and the boxes that were written before are gone (an embedded " +
+      "the daemon was restarted, and the boxes that were written before are gone (an embedded " +
       "network without a data directory forgets them): begin the copy again";
     throw new BoxIDNotFoundError(text, { operation: "copy" });
   }
@@ -494,7 +494,9 @@ async function* chunksOf(
         return;
       }
       if (!isBytes(result.value)) {
-        throw new TypeError(`\`source\` must give Uint8Arrays, gave ${describeType(result.value)}`);
+        throw new TypeError(
+          `\`source\` must yield Uint8Arrays, but yielded ${describeType(result.value)}`,
+        );
       }
       yield result.value;
     }

@@ -249,7 +249,7 @@ export function checkPlaintext(plaintext: unknown, geometry: PigeonholeGeometry 
   const maximum = geometry?.maxPlaintextPayloadLength;
   if (maximum === undefined || plaintext.length <= maximum) return;
   throw new RangeError(
-    `\`plaintext\` must be at most ${maximum} bytes, what one box holds, got ` +
+    `\`plaintext\` must be at most ${maximum} bytes, the capacity of one box, got ` +
       `${plaintext.length}; copy() writes more than one box`,
   );
 }

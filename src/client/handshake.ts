@@ -247,7 +247,7 @@ export function shakeHands(
 function tooLate(reason: RequestTimeoutError, transport: Transport): RequestTimeoutError {
   return new RequestTimeoutError(
     `${transport.address} accepted the connection but did not finish the handshake in time: ` +
-      "is it a kpclientd, and has it a PKI document?",
+      "is it a kpclientd, and does it have a PKI document?",
     { operation: "start", cause: reason },
   );
 }

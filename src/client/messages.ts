@@ -302,7 +302,7 @@ export class AwaitedReplies {
       this.#context.unsent.has(surbId)
         ? new ConnectionLostError(
             `${operation}: the connection was lost before the daemon said that the message had left, ` +
-              "and a daemon forgets what has not; so no reply will come. Send it again",
+              "and a daemon forgets messages that have not left; so no reply will come. Send it again",
             { operation },
           )
         : null,

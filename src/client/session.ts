@@ -362,8 +362,8 @@ export class Session {
     };
     this.#options.logger.warn("connection to the daemon lost", { error: error?.message ?? "" });
     if (this.#backoff?.lost(this.#lostAt) === false) {
-      this.#options.logger.warn("one connection after the other is lost: waiting longer", {
-        hint: "the daemon ends again and again, or another client uses this client's session token",
+      this.#options.logger.warn("connections keep getting lost: waiting longer", {
+        hint: "the daemon keeps exiting, or another client uses this client's session token",
       });
     }
     this.#state = "reconnecting";

@@ -462,7 +462,8 @@ function readGeometry(top: Reader): Geometry {
   const fields: Record<string, number | string> = {};
   for (const [name, key] of geometryLengths) {
     const value = table.integer(key) ?? 0;
-    if (value < 0) throw table.error(key, `SphinxGeometry.${key} must not be below 0; ${operator}`);
+    if (value < 0)
+      throw table.error(key, `SphinxGeometry.${key} must not be negative; ${operator}`);
     fields[name] = value;
   }
   fields["nikeName"] = table.text("NIKEName") ?? "";

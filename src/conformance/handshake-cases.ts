@@ -17,7 +17,7 @@ const keypairFrame = (queryId: Bytes): Bytes =>
 
 /** The handshake. */
 export const handshakeCases = casesOf("handshake", {
-  "first comes the status, with both geometries and the instance token": async (scene) => {
+  "the status comes first, with both geometries and the instance token": async (scene) => {
     const { status } = await scene.greeting(await scene.open());
     mustHave("instance_token", status.instanceToken, 16);
     must(status.err === null, "`err` must be null: Go's client reads nothing else");
@@ -36,7 +36,7 @@ export const handshakeCases = casesOf("handshake", {
     );
     must(counts[0] === 14 && counts[1] === 7, "geometries must have exactly 14 and 7 members");
   },
-  "second comes the PKI document, or null": async (scene) => {
+  "the PKI document, or null, comes second": async (scene) => {
     const { document } = await scene.greeting(await scene.open());
     if (document.payload !== null) PkiDocument.decode(document.payload);
   },
@@ -48,7 +48,7 @@ export const handshakeCases = casesOf("handshake", {
     must(!hello.reply.resumed, "an unknown token was `resumed`");
     if (hello.before.length > 0) {
       return new AllowedDifference(
-        `${hello.before[0]!.kind} came before the token's answer; clients have to keep it`,
+        `${hello.before[0]!.kind} came before the token's answer; clients must keep it`,
       );
     }
     return undefined;
@@ -75,13 +75,13 @@ export const handshakeCases = casesOf("handshake", {
 
 /** Frames, valid and invalid. */
 export const frameCases = casesOf("frames", {
-  "a frame is understood when every byte comes alone": async (scene) => {
+  "a frame is understood when it arrives byte by byte": async (scene) => {
     const peer = await scene.client();
     const queryId = randomBytes(16);
     for (const byte of keypairFrame(queryId)) peer.sendBytes(new Uint8Array([byte]));
     mustAnswer(0, await peer.answer("newKeypair", queryId));
   },
-  "many frames in one piece are all answered, in their order": async (scene) => {
+  "many frames in one chunk are all answered in order": async (scene) => {
     const peer = await scene.client();
     const ids = Array.from({ length: 100 }, () => randomBytes(16));
     const frames = ids.map(keypairFrame);
@@ -107,7 +107,7 @@ export const frameCases = casesOf("frames", {
     peer.sendBody(encodeCbor({ no_such_request: { query_id: randomBytes(16) } }));
     await peer.mustBeAlive();
   },
-  "of two requests in one frame one is answered, the first by precedence": async (scene) => {
+  "of two requests in one frame, only the first by precedence is answered": async (scene) => {
     const peer = await scene.client();
     const [first, second] = [randomBytes(16), randomBytes(16)];
     peer.sendBody(
@@ -137,7 +137,7 @@ export const frameCases = casesOf("frames", {
     longer.set(body);
     peer.sendBody(longer);
   }),
-  "a frame of no bytes makes the daemon disconnect": hangsUpOn((peer) =>
+  "an empty frame makes the daemon disconnect": hangsUpOn((peer) =>
     peer.sendBody(new Uint8Array(0), 0),
   ),
   "a frame longer than 40 MiB makes the daemon disconnect": hangsUpOn((peer) =>
@@ -179,7 +179,7 @@ export const sessionCases = casesOf("sessions", {
     const second = await reconnect(scene, first.token);
     must(!second.hello.reply.resumed, "it was");
   },
-  "of two connections with one token the newer one is served, also when the older one ends": async (
+  "the newer of two connections with one token is served, also after the older one ends": async (
     scene,
   ) => {
     const older = await scene.connect();
@@ -201,7 +201,7 @@ export const sessionCases = casesOf("sessions", {
     }
     return undefined;
   },
-  "the answer to a read that comes while the client is away is kept for it": async (scene) => {
+  "the answer to a read that arrives while the client is away is kept": async (scene) => {
     const first = await scene.connect();
     const writer = await scene.client();
     const stream = await scene.stream(writer);

@@ -69,7 +69,7 @@ export const keyCases = casesOf("keys", {
     mustAnswer(3, reply);
     must(reply.writeCap === null && reply.readCap === null, "the error reply has capabilities");
   },
-  "each index has exactly one next index, whose counter is one more": async (scene) => {
+  "each index has exactly one next index, whose counter is higher by one": async (scene) => {
     const peer = await scene.client();
     const { firstMessageIndex } = await scene.stream(peer);
     const next = await scene.after(peer, firstMessageIndex);
@@ -107,7 +107,7 @@ export const envelopeCases = casesOf("envelopes", {
     const next = await scene.after(peer, messageBoxIndex);
     must(equalBytes(sealed.nextMessageBoxIndex!, next), "the next index is wrong");
   },
-  "envelopes for writes have the same length whatever they hold, also for tombstones": async (
+  "all envelopes for writes have the same length, including those for tombstones": async (
     scene,
   ) => {
     const peer = await scene.client();

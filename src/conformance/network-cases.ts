@@ -29,14 +29,14 @@ export const storageCases = casesOf("storage", {
     mustHave("courier_identity_hash of a read", read.courierIdentityHash, 32);
     must((read.courierQueueId?.length ?? 0) > 0, "courier_queue_id is missing");
   },
-  "an empty box is reported with 1 if that is requested": async (scene) => {
+  "an empty box is reported with 1 on request": async (scene) => {
     const peer = await scene.client();
     const stream = await scene.stream(peer);
     const reply = await scene.read(peer, stream, stream.firstMessageIndex, true);
     mustAnswer(1, reply);
     mustHave("courier_identity_hash", reply.courierIdentityHash, 32);
   },
-  "a read of an empty box waits, and a new read finds what was written meanwhile": async (
+  "a read of an empty box waits, and a new read finds a message that was written meanwhile": async (
     scene,
   ) => {
     const peer = await scene.client();
@@ -59,7 +59,7 @@ export const storageCases = casesOf("storage", {
       "the waiting read returned the wrong text",
     );
   },
-  "writing the same text again is a success, another text is refused with 10 if that is requested":
+  "writing the same text again is a success, and another text is refused with 10 on request":
     async (scene) => {
       const peer = await scene.client();
       const stream = await scene.stream(peer);
@@ -74,7 +74,9 @@ export const storageCases = casesOf("storage", {
         "the box was overwritten",
       );
     },
-  "a tombstone deletes, is read as 11, and nothing can be written after it": async (scene) => {
+  "a tombstone deletes a box, which is then read as 11 and cannot be written again": async (
+    scene,
+  ) => {
     const peer = await scene.client();
     const stream = await scene.stream(peer);
     const index = stream.firstMessageIndex;
@@ -211,9 +213,7 @@ export const copyingCases = casesOf("copying", {
     const second = await scene.after(peer, destination.firstMessageIndex);
     mustAnswer(11, await scene.read(peer, destination, second));
   },
-  "a copy onto a box that holds something fails with 26, and reports 10 and the place": async (
-    scene,
-  ) => {
+  "a copy onto a taken box fails with 26, and reports 10 and the position": async (scene) => {
     const peer = await scene.client();
     const destination = await scene.stream(peer);
     const index = destination.firstMessageIndex;

@@ -17,7 +17,9 @@ const hashOf = (writeCap: Uint8Array): Bytes => hash256(writeCap) as Bytes;
 
 /** Starts and cancels. */
 export const operationCases = casesOf("operations", {
-  "a start without exactly one capability, or without a part, is refused with 3": async (scene) => {
+  "a start without exactly one capability, or without a required field, is refused with 3": async (
+    scene,
+  ) => {
     const peer = await scene.client();
     const { writeCap, readCap, firstMessageIndex: messageBoxIndex } = await scene.stream(peer);
     const sealed = await peer.ask("encryptRead", { readCap, messageBoxIndex });

@@ -77,7 +77,7 @@ interface OwnBox {
   readonly text: string;
   readonly boxId: string;
   state: BoxView["state"];
-  /** When a courier took it over, and the replica epoch of that moment. */
+  /** When a courier accepted it, and the replica epoch at that moment. */
   stored: { readonly at: number; readonly replicaEpoch: number } | null;
 }
 
@@ -96,7 +96,7 @@ const LOOK_MS = 1000;
 const MOST_LISTED = 200;
 /** The most boxes in all replicas up to which each is checked. */
 const MOST_LOOKED_AT = 5000;
-/** For how many replica epochs replicas keep a box, that of its storing included. */
+/** How many replica epochs replicas keep a box, including the one in which they stored it. */
 const KEPT_EPOCHS = 2;
 /** How long a call from the page may take, in ms of the daemon's clock. */
 const CALL_MS = 120_000;
@@ -466,7 +466,7 @@ export class ConsoleFeed {
     return { writeCap, readCap, next: firstMessageIndex, boxes: [] };
   }
 
-  /** The stream, which is made if there is none; one, whoever else asks meanwhile. */
+  /** The stream; it is created once, even if several calls need it at the same time. */
   async #streamNow(): Promise<Stream> {
     if (this.#stream !== null) return this.#stream;
     this.#making ??= this.#newStream().finally(() => (this.#making = null));

@@ -82,7 +82,7 @@ export interface BoxView {
   readonly text: string;
   /** The replicas that hold it; null if that cannot be known. */
   readonly holders: readonly string[] | null;
-  /** When a courier took it or its deletion over, in ms since 1970; null before that. */
+  /** When a courier accepted it or its deletion, in ms since 1970; null before that. */
   readonly storedAt: number | null;
   /**
    * When replicas delete it at the earliest, in ms since 1970: they keep a box for the rest of the

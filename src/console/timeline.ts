@@ -104,7 +104,7 @@ export class Timeline {
         row?.steps.push({
           at: event.at,
           kind: "reply",
-          text: "the reply is here and was opened",
+          text: "the reply arrived and was opened",
           way: noWay,
         });
         return;
@@ -117,7 +117,7 @@ export class Timeline {
         return;
       }
       case "acknowledged":
-        this.#step(event, "ack", "the courier has it, and no answer yet");
+        this.#step(event, "ack", "the courier has it, but no answer yet");
         return;
       case "again": {
         const when = event.inMs > 0 ? ` in ${Math.round(event.inMs)} ms` : "";

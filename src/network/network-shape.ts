@@ -77,8 +77,8 @@ export function shapeOf(
     const wanted = options[part];
     if (has === undefined || wanted === undefined || has === wanted) continue;
     throw new ConfigError(
-      `${name} was made with ${part} ${has}, but ${wanted} is asked for; with that its boxes would not ` +
-        `be found. Leave the option out, give ${has}, or use another ${place}`,
+      `${name} was created with ${part} ${has}, but ${wanted} is requested; with that its boxes would not ` +
+        `be found. Omit the option, pass ${has}, or use another ${place}`,
     );
   }
   const usual = usualShape(known.nike ?? options.nike ?? "x25519");

@@ -69,7 +69,7 @@ export async function checkLevel(level: Level, mark: number): Promise<Findings> 
         keys.push(record.key);
       }
     }
-    // A record that an iterator finds but its key does not is lost to whoever asks for it. Only
+    // A record that an iterator finds but its key does not is lost to a caller that asks for it. Only
     // reading shows that: with a damaged table, LevelDB can have a key whose value it does not find.
     const values = await level.getMany<Uint8Array, Uint8Array>(keys, asBytes);
     if (values.some((value, i) => value === undefined || decodeRecord(keys[i]!, value) === null)) {

@@ -44,7 +44,7 @@ describe("channels", () => {
     assert.equal(writer.queued, 0);
   });
 
-  it("survive turns of the epoch and restarts of the daemon", { timeout: 240_000 }, async () => {
+  it("survive changes of the epoch and restarts of the daemon", { timeout: 240_000 }, async () => {
     await using network = await startTestNetwork();
     const { daemon } = network;
     await using ours = await openChannels(await network.client(), memory());

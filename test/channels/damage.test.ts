@@ -181,7 +181,7 @@ for (const [kind, options] of [
           const names = files(ending);
           const name = names[numbers.below(names.length)]!;
           const length = round === 0 ? 0 : numbers.below(statSync(join(store, name)).size);
-          const what = `seed ${seed}, ${name} cut to ${length} bytes`;
+          const what = `seed ${seed}, ${name} truncated to ${length} bytes`;
           if (await check((copy) => truncateSync(join(copy, name), length), what)) told++;
         }
         t.diagnostic(`seed ${seed}: 10 cuts, ${told} told`);

@@ -36,7 +36,7 @@ const cut = { delayMs: 20, lost: "request" } as const;
 const whole = { delayMs: 20, lost: null } as const;
 
 describe("the streams of a channel", () => {
-  it("carry one message a chunk, from end to end", async () => {
+  it("carry one message per chunk, from end to end", async () => {
     const { clock, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -62,7 +62,7 @@ describe("the streams of a channel", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a writable takes no more than `maxQueued` messages into the outbox, whoever sent them", async () => {
+  it("a writable accepts messages only while fewer than `maxQueued` wait in the outbox", async () => {
     const { clock, boxes, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -80,7 +80,7 @@ describe("the streams of a channel", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a writable that waits ends when it is aborted, and keeps what it took", async () => {
+  it("aborting a waiting writable ends it, and keeps the messages that it accepted", async () => {
     const { clock, boxes, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -98,7 +98,7 @@ describe("the streams of a channel", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a writable ends with its channel: at a fork, and when the channels are closed", async () => {
+  it("a writable ends at a fork of its channel, and when the channels are closed", async () => {
     const { clock, open } = world();
     const disk = new Disk();
     const first = await open(disk);
@@ -123,7 +123,7 @@ describe("the streams of a channel", () => {
     await assert.rejects(clock.runUntil(waiting), ChannelStoreError);
   });
 
-  it("a readable asks for a message when it is wanted; taking one acknowledges the one before", async () => {
+  it("a readable requests a message only on demand, and taking one acknowledges the one before", async () => {
     const { clock, boxes, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -131,7 +131,7 @@ describe("the streams of a channel", () => {
     for (const text of ["one", "two", "three"]) await clock.runUntil(writer.send(text));
     const stream = reader.readable();
     await clock.advance(60_000);
-    assert.equal(boxes.reads, 0, "nothing is read before somebody wants it");
+    assert.equal(boxes.reads, 0, "nothing is read before it is requested");
     const from = stream.getReader();
     const first = await clock.runUntil(from.read());
     assert.equal(utf8ToText(first.value!), "one");
@@ -152,7 +152,7 @@ describe("the streams of a channel", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a wrong `maxQueued` is named", async () => {
+  it("a wrong `maxQueued` is refused by name", async () => {
     const { clock, open } = world();
     const channels = await open();
     const writer = await channels.create("out");

@@ -137,6 +137,13 @@ test("mistakes end with their exit code, and messages do not repeat secrets", TI
     recordsOf(listed.stdout).map(({ name }) => name),
     ["news"],
   );
+  writeFileSync(join(folder, "file"), "");
+  const below = await run("file/deep/s", ["create", "news"]);
+  assert.equal(below.code, 2);
+  assert.match(
+    below.stderr,
+    /^katz: cannot use .*\/file\/deep\/s: a part of its path is not a folder$/m,
+  );
   const empty = await katz(["channel", "list", "--json", "--store", join(folder, "none")]);
   assert.deepEqual([empty.code, empty.stdout, empty.stderr], [0, "", ""]);
   assert.equal(existsSync(join(folder, "none")), false);

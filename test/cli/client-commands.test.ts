@@ -319,7 +319,7 @@ test("doctor finds no problem on a working network", async () => {
   const text = await katz(["doctor", ...at]);
   assert.equal(text.code, 0);
   assert.match(text.stdout, /^ok +configuration +unix:.*, from --address\n/s);
-  assert.match(text.stdout, /\n\nAll works\.\n$/);
+  assert.match(text.stdout, /\n\nEverything works\.\n$/);
   const { code, stdout } = await katz(["doctor", ...at, "--json"]);
   const records = recordsOf(stdout);
   assert.equal(code, 0);

@@ -93,7 +93,7 @@ test("writes a configuration that clients can use from any folder", async () => 
   });
   assert.equal(code, 0);
   const again = await withDaemon(args, async () => {});
-  assert.equal(again.code, 0, `its own file is written anew: ${again.stderr}`);
+  assert.equal(again.code, 0, `its own file is rewritten: ${again.stderr}`);
 });
 
 test("does not overwrite a configuration that somebody else wrote", async () => {
@@ -145,7 +145,7 @@ test(
     });
     let errors = "";
     daemon.stderr.on("data", (text: Buffer) => (errors += text.toString()));
-    await once(daemon.stdout, "data");
+    await Promise.race([once(daemon.stdout, "data"), once(daemon, "exit")]);
     const client = await ThinClient.connect({ dial: { unix: { address: socket } } });
     const { writeCap, firstMessageIndex } = await client.newKeypair(new Uint8Array(32));
     const writing = [firstMessageIndex];
@@ -160,7 +160,7 @@ test(
     daemon.kill("SIGTERM");
     await once(daemon, "close");
     const told = linesOf(errors);
-    assert.ok(told.length > 0, "something is told");
+    assert.ok(told.length > 0, "something is reported");
     for (const line of told)
       assert.match(line, /^katz: cannot write data directory .*full: .*File too large/);
   },

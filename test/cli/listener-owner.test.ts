@@ -30,7 +30,7 @@ import { emptyEnvironment } from "./katz.js";
 
 const NOBODY = 65534;
 const call = { signal: new AbortController().signal };
-const linuxOnly = { skip: process.platform !== "linux" && "not run: only Linux tells" };
+const linuxOnly = { skip: process.platform !== "linux" && "not run: only Linux shows the owner" };
 /** Only root can start a process of another user. */
 const rootOnly = {
   skip: (process.platform !== "linux" || process.getuid!() !== 0) && "not run: needs root",
@@ -154,14 +154,18 @@ test(
     const run = join(folder, "of-daemon");
     const listen = (): Promise<string[]> =>
       usualAddresses((text) => told.push(text), { XDG_RUNTIME_DIR: run });
-    assert.deepEqual(await listen(), ["tcp:127.0.0.1:64331"], "nobody made the folder");
+    assert.deepEqual(await listen(), ["tcp:127.0.0.1:64331"], "the folder does not exist");
     mkdirSync(run, { mode: 0o700 });
     const socket = `unix:${run}/katzenpost/katz.sock`;
     assert.deepEqual(await listen(), [socket, "tcp:127.0.0.1:64331"]);
     assert.equal(statSync(join(run, "katzenpost")).mode & 0o777, 0o700);
     chmodSync(join(run, "katzenpost"), 0o777);
     assert.deepEqual(await listen(), ["tcp:127.0.0.1:64331"]);
-    assert.equal(told.length, 2);
+    chmodSync(join(run, "katzenpost"), 0o700);
+    chmodSync(run, 0o777);
+    assert.deepEqual(await listen(), ["tcp:127.0.0.1:64331"], "others could rename the folder");
+    assert.equal(told.length, 3);
+    assert.match(told[2]!, /of-daemon, where other users may write$/);
   },
 );
 

@@ -240,9 +240,10 @@ test("a reader that goes away early does not cause a failure", async () => {
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     let errors = "";
     child.stderr.on("data", (text: Buffer) => (errors += text.toString()));
-    await once(child.stdout, "data");
+    const ended = once(child, "close");
+    await Promise.race([once(child.stdout, "data"), ended]);
     child.stdout.destroy();
-    const [code] = (await once(child, "close")) as [number | null];
+    const [code] = (await ended) as [number | null];
     assert.deepEqual([code, errors], [0, ""]);
   } finally {
     await daemon.close();

@@ -34,7 +34,7 @@ describe("operations that are given up before their packet leaves", () => {
     await clock.advance(200);
     for (const read of reads) assert.ok((await read) instanceof RequestTimeoutError);
     assert.equal(client.pendingCalls, 0);
-    assert.deepEqual(client.load, { ...none, cancelling: 4 }, "what is left is seen");
+    assert.deepEqual(client.load, { ...none, cancelling: 4 }, "the rest is counted");
     assert.equal(network.waiting, 4);
     await clock.advance(10 * TICK_MS);
     assert.equal(network.running, 0);
@@ -42,7 +42,7 @@ describe("operations that are given up before their packet leaves", () => {
     assert.deepEqual(client.load, none);
     const packets = network.packets.length;
     await clock.advance(600_000);
-    assert.equal(network.packets.length, packets, "nothing runs on for nobody");
+    assert.equal(network.packets.length, packets, "no operation runs for nobody");
     assert.equal(clock.pending, 1, "only the network's own timer is left");
     await client.stop();
   });

@@ -374,9 +374,9 @@ test("start fails if the daemon hangs up in the middle of a frame", async () => 
 });
 
 const garbage: [what: string, bytes: Uint8Array][] = [
-  ["something that is no CBOR", encodeFrame(Uint8Array.of(0xff, 1, 2))],
+  ["bytes that are not CBOR", encodeFrame(Uint8Array.of(0xff, 1, 2))],
   ["an HTTP answer", new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")],
-  ["a frame of no bytes", Uint8Array.of(0, 0, 0, 0)],
+  ["an empty frame", Uint8Array.of(0, 0, 0, 0)],
   ["a frame longer than 40 MiB (upstream: desynchronises)", Uint8Array.of(2, 128, 0, 1)],
   ["a top-level array", encodeFrame(encodeCbor([]))],
   ["a status of the wrong type", encodeFrame(encodeCbor({ connection_status_event: 5 }))],

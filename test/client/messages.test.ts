@@ -111,14 +111,19 @@ const wrong: [
     TypeError,
     /`payload` must be a Uint8Array or a string, got number/,
   ],
-  ["a payload that is missing", [null, undefined, node, queue], TypeError, /`payload`/],
+  ["a missing payload", [null, undefined, node, queue], TypeError, /`payload`/],
   [
-    "a payload above U",
+    "a payload longer than U bytes",
     [null, new Uint8Array(1873), node, queue],
     RangeError,
     /exceeds maximum allowed size: at most 1872 bytes .* got 1873/,
   ],
-  ["text that is above U as UTF-8", [null, "ü".repeat(937), node, queue], RangeError, /got 1874/],
+  [
+    "text that is longer than U bytes as UTF-8",
+    [null, "ü".repeat(937), node, queue],
+    RangeError,
+    /got 1874/,
+  ],
 ];
 for (const [what, [surbId, payload, destNode, destQueue], kind, text] of wrong) {
   test(`messages are refused before anything is sent for ${what}`, async () => {

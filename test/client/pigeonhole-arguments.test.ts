@@ -246,7 +246,7 @@ const wrong: readonly Wrong[] = [
     (c) =>
       c.createCourierEnvelopesFromPayload({ ...payloadRequest, payload: filled(0), isLast: true }),
     RangeError,
-    /last call of a copy stream.*`request.payload` is empty.*no end/,
+    /last call of a copy stream.*`request.payload` is empty.*would not end/,
   ],
   [
     (c) =>
@@ -260,12 +260,12 @@ const wrong: readonly Wrong[] = [
         buffer: filled(0),
       }),
     RangeError,
-    /last call of a copy stream.*every `payload`.*buffer, is empty.*no end/,
+    /last call of a copy stream.*every `payload`.*buffer, is empty.*would not end/,
   ],
   [
     (c) => c.createCourierEnvelopesFromTombstoneRange({ ...tombstones, maxCount: 0, isLast: true }),
     RangeError,
-    /last call of a copy stream.*`request.maxCount` is 0 and the buffer empty.*no end/,
+    /last call of a copy stream.*`request.maxCount` is 0 and the buffer empty.*would not end/,
   ],
   [
     (c) => c.createCourierEnvelopesFromTombstoneRange({ ...tombstones, maxCount: 2 ** 32 }),
@@ -331,7 +331,7 @@ const wrong: readonly Wrong[] = [
   [
     (c) => c.copy(filled(90_000_000), [target]),
     RangeError,
-    /`source` must take at most 65536 boxes, it takes at least 70742/,
+    /`source` must take at most 65536 boxes, but takes at least 70742/,
   ],
 ];
 

@@ -93,7 +93,7 @@ describe("read", () => {
     const sent = await connection.expect(start);
     assert.deepEqual(sent.envelopeHash, hashOf(1));
     assert.deepEqual(sent.readCap, readCap);
-    assert.equal(sent.noRetryOnBoxIdNotFound, true, "an empty box is asked for anew");
+    assert.equal(sent.noRetryOnBoxIdNotFound, true, "an empty box is requested again");
     connection.send(startReply(sent, { plaintext: utf8("hello") }));
     assert.deepEqual(await result, { plaintext: utf8("hello"), nextMessageBoxIndex: nextIndex });
     await client.stop();

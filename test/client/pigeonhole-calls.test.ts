@@ -123,7 +123,7 @@ const cases: readonly Case[] = [
     needed: ["nextDestIndex"],
   },
   {
-    name: "createCourierEnvelopesFromPayload of nothing",
+    name: "createCourierEnvelopesFromPayload of an empty payload",
     kind: "createCourierEnvelopesFromPayload",
     call: (client) =>
       client.createCourierEnvelopesFromPayload({

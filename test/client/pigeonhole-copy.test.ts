@@ -501,7 +501,7 @@ describe("a copy that fails", () => {
         : undefined;
     const error = await reasonOf(made.client.copy(inPortions(filled(9), 9), destinations(1)));
     assert.ok(error instanceof RangeError, String(error));
-    assert.match(error.message, /at most 65536 boxes, it takes at least 65537/);
+    assert.match(error.message, /at most 65536 boxes, but takes at least 65537/);
     assert.deepEqual(daemon.all("encryptWrite"), []);
     await made.client.stop();
   });
@@ -530,7 +530,7 @@ describe("a copy that fails", () => {
     }
     const error = await reasonOf(made.client.copy(source(), destinations(1)));
     assert.ok(error instanceof TypeError);
-    assert.match(error.message, /`source` must give Uint8Arrays, gave a string/);
+    assert.match(error.message, /`source` must yield Uint8Arrays, but yielded a string/);
     assert.equal(closed, 1);
     assert.deepEqual(daemon.seen, []);
     await made.client.stop();

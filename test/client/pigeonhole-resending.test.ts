@@ -179,7 +179,10 @@ describe("a copy command whose stream a courier finds deleted", () => {
     await done;
     const request = await next.expect("startResendingCopyCommand");
     next.send(copyReply(request, { ...deleted, replicaErrorCode: 10 }));
-    assert.ok((await refused) instanceof CopyCommandFailedError, "any other verdict stays one");
+    assert.ok(
+      (await refused) instanceof CopyCommandFailedError,
+      "any other verdict stays a failure",
+    );
     await made.client.stop();
   });
 });
@@ -285,7 +288,7 @@ describe("ending an operation", () => {
     await ended;
     assert.ok((await call) instanceof StartResendingCancelledError);
     const again = await connection.expect(start);
-    assert.equal(await isPending(later), true, "what was started after it goes on");
+    assert.equal(await isPending(later), true, "later starts continue");
     connection.send(startReply(again, { plaintext: filled(2) }));
     assert.deepEqual((await later).plaintext, filled(2));
     await client.stop();

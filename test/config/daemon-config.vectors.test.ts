@@ -82,7 +82,7 @@ const lines: Readonly<Record<string, RegExp | null>> = {
 for (const { name, toml } of cases.filter((one) => one.error !== null)) {
   test(`refuses with the line number: ${name}`, () => {
     const wanted = lines[name];
-    assert.ok(wanted !== undefined, "a case that this test does not know");
+    assert.ok(wanted !== undefined, "this test does not know the case");
     const refused = (): unknown => DaemonConfig.parse(toml, "client.toml");
     assert.throws(refused, (error: unknown) => {
       assert.ok(error instanceof ConfigError);
@@ -118,12 +118,12 @@ test("ignored keys are reported with their line, and keys match in any case", ()
 
 const refusals: readonly (readonly [name: string, toml: () => string, message: RegExp])[] = [
   [
-    "a KEM that the network may have and we have not",
+    "a KEM that the network may have and we do not",
     () => changed('WireKEMScheme = "xwing"', 'WireKEMScheme = "MLKEM768-X448"'),
     /line 2: WireKEMScheme "MLKEM768-X448" is not a scheme that this daemon supports \(it supports .*Kyber768-X25519.*\).*kpclientd/,
   ],
   [
-    "a signature scheme that we have not",
+    "a signature scheme that we do not have",
     () =>
       changed(
         /PKISignatureScheme = "Ed25519"\n {4}Addresses/,
@@ -132,7 +132,7 @@ const refusals: readonly (readonly [name: string, toml: () => string, message: R
     /PinnedGateways\.Gateways\.PKISignatureScheme "Ed448" .*it supports Ed25519, Ed25519 Sphincs\+/,
   ],
   [
-    "a gateway of another KEM than the file's",
+    "a gateway with another KEM than the file's",
     () =>
       changed('    WireKEMScheme = "xwing"\n    Name', '    WireKEMScheme = "x25519"\n    Name'),
     /gateway "gateway1" has the WireKEMScheme "x25519", but the file has "X?x?wing"/i,
@@ -147,7 +147,7 @@ const refusals: readonly (readonly [name: string, toml: () => string, message: R
     /LinkKey must hold 1216 bytes of xwing, got 1168/,
   ],
   [
-    "a key that is given twice, in two cases",
+    "a key that occurs twice in different case",
     () => `wirekemscheme = "xwing"\n${complete}`,
     /WireKEMScheme appears twice/,
   ],
@@ -156,14 +156,14 @@ const refusals: readonly (readonly [name: string, toml: () => string, message: R
     () => changed("NrHops = 5", 'NrHops = "5"'),
     /SphinxGeometry\.NrHops must be an integer, got a string of 1 characters/,
   ],
-  ["a length below 0", () => changed("NrHops = 5", "NrHops = -5"), /NrHops must not be below 0/],
+  ["a negative length", () => changed("NrHops = 5", "NrHops = -5"), /NrHops must not be negative/],
   [
     "a gateway without a name",
     () => changed('    Name = "gateway1"\n', ""),
     /line \d+: PinnedGateways\.Gateways\.Name is missing/,
   ],
   [
-    "a password alone, which no message repeats",
+    "a password without a user name, which no error repeats",
     () =>
       changed(
         'Type = "none"',

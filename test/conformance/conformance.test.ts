@@ -49,7 +49,7 @@ test("without kind options our daemon also passes, and differs where the referen
   });
   assert.deepEqual(named(report, "fail"), []);
   assert.deepEqual(named(report, "differs (allowed)"), [
-    "the answer to a read that comes while the client is away is kept for it",
+    "the answer to a read that arrives while the client is away is kept",
   ]);
   assert.equal(network.daemon.daemon.load.operations, 0, "nothing is left behind");
 });
@@ -96,7 +96,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     },
     fails: ["*"],
   },
-  "resumes tokens that it never saw": {
+  "resumes unknown tokens": {
     isSilent: true,
     areas: ["handshake", "sessions"],
     make: only("sessionTokenReply", (reply) => [{ ...reply, resumed: true }]),
@@ -105,20 +105,20 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
       "a session that was ended by thin_close is not resumed",
     ],
   },
-  "never resumes": {
+  "never resumes a session": {
     areas: ["sessions"],
     make: only("sessionTokenReply", (reply) => [{ ...reply, resumed: false }]),
     fails: [
       "a session whose connection was dropped is resumed",
-      "of two connections with one token the newer one is served, also when the older one ends",
-      "the answer to a read that comes while the client is away is kept for it",
+      "the newer of two connections with one token is served, also after the older one ends",
+      "the answer to a read that arrives while the client is away is kept",
     ],
   },
   "answers twice": {
     areas: ["keys"],
     make: only("nextMessageBoxIndexReply", (reply) => [reply, reply]),
     fails: [
-      "each index has exactly one next index, whose counter is one more",
+      "each index has exactly one next index, whose counter is higher by one",
       "a missing index is refused with 3",
       "an index of 1 byte is refused",
     ],
@@ -133,9 +133,9 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     make: only("getMessageBoxIndexCounterReply", (reply) => [
       { ...reply, counter: reply.counter * 2n },
     ]),
-    fails: ["each index has exactly one next index, whose counter is one more"],
+    fails: ["each index has exactly one next index, whose counter is higher by one"],
   },
-  "makes envelopes that are a byte too long": {
+  "makes envelopes one byte too long": {
     areas: ["envelopes"],
     make: only("encryptWriteReply", (reply) => [
       {
@@ -145,7 +145,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
           : null,
       },
     ]),
-    fails: ["envelopes for writes have the same length whatever they hold, also for tombstones"],
+    fails: ["all envelopes for writes have the same length, including those for tombstones"],
   },
   "does not hang up on garbage": {
     isSilent: true,
@@ -156,12 +156,12 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
       "an array makes the daemon disconnect",
       "text in place of bytes makes the daemon disconnect",
       "bytes after the message make the daemon disconnect",
-      "a frame of no bytes makes the daemon disconnect",
+      "an empty frame makes the daemon disconnect",
       "a frame longer than 40 MiB makes the daemon disconnect",
       "one client's garbage does not affect another client",
     ],
   },
-  "says nothing of a cancelled start": {
+  "does not answer a cancelled start": {
     isSilent: true,
     areas: ["operations"],
     make: only("startResendingEncryptedMessageReply", (reply) =>
@@ -179,7 +179,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     ]),
     fails: [
       "a written box can be read, and both answers name the courier",
-      "an empty box is reported with 1 if that is requested",
+      "an empty box is reported with 1 on request",
     ],
   },
   "reports tombstones as empty boxes": {
@@ -187,12 +187,12 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     make: only("startResendingEncryptedMessageReply", (reply) => [
       { ...reply, errorCode: reply.errorCode === 11 ? 1 : reply.errorCode },
     ]),
-    fails: ["a tombstone deletes, is read as 11, and nothing can be written after it"],
+    fails: ["a tombstone deletes a box, which is then read as 11 and cannot be written again"],
   },
-  "calls every copy a success": {
+  "reports every copy as a success": {
     areas: ["copying"],
     make: only("startResendingCopyCommandReply", (reply) => [{ ...reply, errorCode: 0 }]),
-    fails: ["a copy onto a box that holds something fails with 26, and reports 10 and the place"],
+    fails: ["a copy onto a taken box fails with 26, and reports 10 and the position"],
   },
   "does not pad replies": {
     areas: ["messages"],
@@ -278,7 +278,7 @@ test("known differences of the reference daemon are allowed and reported", async
   assert.ok(report.conforms);
   assert.deepEqual(named(report, "differs (allowed)"), [
     "a session token is answered with a new application ID, and before anything else",
-    "the answer to a read that comes while the client is away is kept for it",
+    "the answer to a read that arrives while the client is away is kept",
     "an index of 1 byte is refused",
     "a read capability of 3 bytes is refused",
     "a read capability in place of a write capability is refused",

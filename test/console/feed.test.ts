@@ -85,7 +85,7 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
-  test("writes that are asked for at once go to boxes of their own", async () => {
+  test("simultaneous writes go to different boxes", async () => {
     const { clock, daemon, feed } = await embedded();
     const many = async (action: ConsoleAction): Promise<void> => {
       await clock.runUntil(Promise.all([1, 2, 3].map(() => feed.perform(action))));
@@ -132,7 +132,7 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
-  test("says since when a box is stored, and until when replicas keep it at least", async () => {
+  test("shows when a box was stored, and until when replicas keep it at least", async () => {
     const { clock, daemon, feed, doing } = await embedded();
     const box = (): ConsoleState["boxes"][number] => feed.state().boxes[0]!;
     const before = clock.now();
@@ -183,7 +183,7 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
-  test("shows the test code of everything that ending all faults does", async () => {
+  test("shows the test code for every step of ending all faults", async () => {
     const { daemon, feed, doing } = await embedded();
     await doing({ do: "loss", value: 0.5 });
     const told: string[] = [];

@@ -366,7 +366,7 @@ test("an answer sealed with keys from the previous document is opened", async ()
   link.document();
   await client.expect("newPkiDocumentEvent");
   link.reply(link.last, answer);
-  assert.equal((await client.expect(reply)).errorCode, 1, "not 22: it could be opened");
+  assert.equal((await client.expect(reply)).errorCode, 1, "not 22, because it could be opened");
 });
 
 test("a read's box index is checked when the box is found: none gives 4, a wrong length 23", async () => {
@@ -379,7 +379,7 @@ test("a read's box index is checked when the box is found: none gives 4, a wrong
   ] as const) {
     const { client, link, start } = await boxes();
     await start("read", { messageBoxIndex });
-    assert.deepEqual(client.responses, [], "the start is taken");
+    assert.deepEqual(client.responses, [], "the start is accepted");
     link.reply(link.last, await replicaAnswer(link.last, () => nothing(0)));
     assert.equal((await client.expect(reply)).errorCode, wanted);
   }
@@ -392,7 +392,7 @@ test("an answer that arrives while nobody is connected is lost, and its operatio
   await turn();
   link.reply(link.last, courierAnswer(link.last));
   await turn();
-  assert.equal(daemon.load.operations, 1, "listed still");
+  assert.equal(daemon.load.operations, 1, "it is still listed");
   const again = connect();
   assert.equal((await again.hello(token)).resumed, true);
   await clock.advance(100_000);
@@ -481,7 +481,7 @@ const invalid: [what: string, change: Partial<Start>][] = [
   ["an empty ciphertext", { messageCiphertext: new Uint8Array(0) }],
   ["no descriptor", { envelopeDescriptor: null }],
   ["an empty descriptor", { envelopeDescriptor: new Uint8Array(0) }],
-  ["a descriptor longer than any", { envelopeDescriptor: new Uint8Array(1025) }],
+  ["a descriptor that is too long", { envelopeDescriptor: new Uint8Array(1025) }],
   ["neither capability", { readCap: null }],
   ["both capabilities", { writeCap: new Uint8Array(168) }],
   ["a read capability of another length", { readCap: new Uint8Array(135) }],
@@ -849,7 +849,7 @@ test("the reply index of a start goes into each packet, and nothing else changes
   assert.deepEqual(
     own.link.last.payload,
     Uint8Array.of(0, 1, 2),
-    "what is not a query stays as it is",
+    "a payload that is not a query stays unchanged",
   );
 });
 
@@ -925,7 +925,7 @@ test("a client's operations are limited: more starts are refused, cancels and ot
   const nobody = { courierIdentityHash: null, courierQueueId: null };
   client.send({ ...copy, queryId: freshId(), writeCap, ...nobody });
   assert.equal((await client.expect("startResendingCopyCommandReply")).errorCode, 4);
-  assert.equal(link.packets.length, sent, "nothing is sent for what was refused");
+  assert.equal(link.packets.length, sent, "nothing is sent for refused starts");
   assert.equal(daemon.load.operations, MAX_OPERATIONS);
   // The daemon reports the limit once, not for each request.
   assert.match(

@@ -99,7 +99,7 @@ const wrong: [what: string, fields: Partial<DaemonRequest<"sendMessage">>, err: 
   ["too much payload", { payload: new Uint8Array(U + 1) }, `message too large: ${U + 1} > ${U}`],
   ["no SURB ID (upstream: crashes)", { surbId: null }, "client: SURB ID is nil"],
   [
-    "everything at once: the destination comes first",
+    "several mistakes, of which the destination is reported first",
     { destinationIdHash: null, recipientQueueId: null, payload: new Uint8Array(U + 1) },
     "client: destination is nil",
   ],
@@ -234,6 +234,6 @@ test("a kind daemon keeps a client's requests waiting for an hour at most", asyn
   for (let i = 0; i < 100; i++) client.send(message());
   await turn();
   const { waitingPackets, waitingMs } = daemon.load;
-  assert.equal(waitingPackets, 61, "those of an hour, and the one that was one too many");
+  assert.equal(waitingPackets, 61, "those of an hour, and one more");
   assert.equal(waitingMs, waitingPackets * 60_000);
 });

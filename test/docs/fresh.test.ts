@@ -82,17 +82,17 @@ describe("scripts/cut-examples.mjs --check", () => {
       /page\.md: code blocks are stale/,
     ],
     [
-      "a block that no example stands behind",
+      "a block without an example",
       `# Page\n\n${fence}ts\nconst made = "up";\n${fence}\n`,
       /page\.md:3: this ts block has no example/,
     ],
     [
-      "such a block after one that is fine",
+      "a block without an example after a valid one",
       `${fence}sh\nkatz tour\n${fence}\n\n- item\n\n  ${fence}js\n  made();\n  ${fence}\n`,
       /page\.md:7: this js block has no example/,
     ],
     [
-      "a region that is gone",
+      "a missing region",
       `<!-- code: examples/echo.ts#gone -->\n${fence}ts\n${fence}\n`,
       /examples\/echo\.ts has no region gone/,
     ],

@@ -119,7 +119,7 @@ const PEERS: readonly {
 }[] = [
   {
     // Up to 16 unexpected messages are skipped.
-    what: "says nothing but its document",
+    what: "sends only its document",
     says: (socket) => {
       for (let i = 0; i < 17; i++) socket.write(frame(noDocument));
     },
@@ -238,7 +238,7 @@ test("every wrong length and name is refused before it is sent to a running daem
       return true;
     });
   }
-  assert.equal(daemon.daemon.load.connections, 1, "the connection is the first one still");
+  assert.equal(daemon.daemon.load.connections, 1, "it is still the first connection");
   assert.ok((await client.blockingSendMessage("still here", node, queue)).length > 0);
 });
 

@@ -138,7 +138,7 @@ for (const place of DAEMON_PLACES) {
         BoxAlreadyExistsError,
       );
       const { plaintext } = await bob.read(readCap, firstMessageIndex);
-      assert.deepEqual(plaintext, utf8("first"), "the box is as it was");
+      assert.deepEqual(plaintext, utf8("first"), "the box is unchanged");
     });
 
     test("writing the same content to a box again is a success, with the flag too", async () => {

@@ -82,7 +82,7 @@ test("katz daemon reports a port in use", async () => {
   assert.equal(stdout, "");
   assert.match(stderr, new RegExp(`127\\.0\\.0\\.1:${port}`));
   assert.match(stderr, /another (process|program)|in use/);
-  assert.doesNotMatch(stderr, /\n {4}at /, "no stack for what a person can mend");
+  assert.doesNotMatch(stderr, /\n {4}at /, "no stack trace for what a user can fix");
 });
 
 test("katz daemon replaces the file of a socket that nobody listens on", async () => {
@@ -103,7 +103,7 @@ test("katz daemon does not touch a file that is not a socket, or a socket in use
   writeFileSync(path, "keep me");
   const { code, stderr } = await katz("daemon", "--listen", `unix:${path}`);
   assert.equal(code, 2);
-  assert.match(stderr, /something else has that name, and is not removed/);
+  assert.match(stderr, /another file has that name, and is not removed/);
   assert.equal(statSync(path).size, 7);
 
   const busy = join(folder, "busy.sock");

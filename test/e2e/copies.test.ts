@@ -209,7 +209,7 @@ for (const place of DAEMON_PLACES) {
         });
         elements.push(...made.envelopes);
         assert.equal(made.nextDestIndices.length, 2);
-        if (call === 0) assert.ok(made.buffer.length > 0, "a part waits for the next call");
+        if (call === 0) assert.ok(made.buffer.length > 0, "a part is kept for the next call");
         else assert.equal(made.buffer.length, 0);
         ({ buffer } = made);
         indices = made.nextDestIndices;

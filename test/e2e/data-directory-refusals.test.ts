@@ -65,11 +65,11 @@ describe("a data directory", () => {
     await (await start({ replicas: 3, couriers: 2, epochMs: 60_000 })).close();
     await refuses(
       { replicas: 5 },
-      /was made with replicas 3, but 5 is asked for.*Leave the option out/,
+      /was created with replicas 3, but 5 is requested.*Omit the option/,
     );
-    await refuses({ couriers: 1 }, /was made with couriers 2/);
-    await refuses({ epochMs: 1_200_000 }, /was made with epochMs 60000/);
-    await refuses({ nike: "CTIDH1024-X25519" }, /was made with nike x25519/);
+    await refuses({ couriers: 1 }, /was created with couriers 2/);
+    await refuses({ epochMs: 1_200_000 }, /was created with epochMs 60000/);
+    await refuses({ nike: "CTIDH1024-X25519" }, /was created with nike x25519/);
     await refuses({ userForwardPayloadLength: 3000 }, /userForwardPayloadLength 1872/);
     for (const options of [{}, { replicas: 3, couriers: 2, epochMs: 60_000 }]) {
       await using daemon = await start(options);

@@ -290,7 +290,7 @@ test("pauses between failed dials grow", async () => {
     pauses,
     [15, 30, 45, 60, 75, 90, 105, 120].map((s) => s * 1000),
   );
-  assert.deepEqual(all.told.statuses, ["refused"], "what stays the same is told once");
+  assert.deepEqual(all.told.statuses, ["refused"], "an unchanged status is reported once");
   assert.equal(all.link.describe().lastError, "refused");
   await closed(all);
 });
@@ -383,7 +383,7 @@ test("after an invalid document from one gateway the link uses another gateway",
 });
 
 for (const errorCode of [ConsensusError.NOT_FOUND, ConsensusError.GONE]) {
-  test(`a gateway that answers ${errorCode} for ever does not keep the link from another one`, async () => {
+  test(`a link leaves a gateway that always answers ${errorCode}, and uses another one`, async () => {
     const other = {
       ...pinnedGateway,
       name: "other",
@@ -408,7 +408,7 @@ for (const errorCode of [ConsensusError.NOT_FOUND, ConsensusError.GONE]) {
   });
 }
 
-test("a link does not wander between gateways none of which has the document", async () => {
+test("a link does not keep switching between gateways without the document", async () => {
   const other = { ...pinnedGateway, name: "other" };
   const all = scene({ pinned: [pinnedGateway, other] });
   const { documents } = all.network;
@@ -554,6 +554,31 @@ test("a machine whose clock says 1970 is told, and works once the clock is set",
   await assert.rejects(all.link.send(echoPacket(utf8("x"))), /clock is \d+ s behind the gateway's/);
   offMs = 0;
   await until(all, () => all.told.documents.length > 0);
+  await closed(all);
+});
+
+/** A clock whose wall time can be set without moving its timers, as after sleep or by hand. */
+class WallClock extends VirtualClock {
+  aheadMs = 0;
+
+  override now(): number {
+    return super.now() + this.aheadMs;
+  }
+}
+
+test("a link has this epoch's document soon after the wall clock was set, however long it sleeps", async () => {
+  const longMs = 1_200_000;
+  const clock = new WallClock(epochStart(300_000, longMs) + 1000);
+  const made = scene({ clock, periodMs: longMs });
+  Object.assign(made.network, { clock });
+  const all = { ...made, clock };
+  for (const aheadMs of [0, 7_200_000, 0]) {
+    clock.aheadMs = aheadMs;
+    await pass(all, 15_000);
+    const { epoch } = epochAt(clock.now(), longMs);
+    assert.equal(all.told.documents.at(-1)?.epoch, epoch, `${aheadMs} ms ahead`);
+    assert.equal(all.told.statuses.length, 1, "the link stays up");
+  }
   await closed(all);
 });
 

@@ -34,7 +34,7 @@ const wrongDocuments: readonly [string, (epoch: number) => DocumentChange, RegEx
     /^gateway1: .*expired in epoch (\d+), the current epoch is \1$/,
   ],
   [
-    "of the future",
+    "from the future",
     (epoch) => ({ edit: (document) => document.set("Epoch", epoch + 2) }),
     /^gateway1: .*document of epoch \d+, wanted \d+/,
   ],

@@ -49,7 +49,10 @@ test("a store keeps boxes for the next network, and is locked meanwhile", async 
       read = [readCap, firstMessageIndex];
       await assert.rejects(EmbeddedDaemon.start({ store }), /is in use/);
     }
-    await assert.rejects(EmbeddedDaemon.start({ store, replicas: 5 }), /was made with replicas 3/);
+    await assert.rejects(
+      EmbeddedDaemon.start({ store, replicas: 5 }),
+      /was created with replicas 3/,
+    );
     await using embedded = await EmbeddedDaemon.start({ store });
     await using client = await ThinClient.connect({ dial }, { dial: embedded.dial });
     assert.equal(embedded.storage.replicas.length, 3);

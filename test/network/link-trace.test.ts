@@ -55,7 +55,10 @@ for (const mixing of ["realistic", "sphinx"] as const) {
     assert.ok(columns[0]!.includes(sent.reply.at(-1)!.node));
     const planned = [...sent.forward, ...sent.reply].reduce((sum, hop) => sum + hop.delayMs, 0);
     assert.equal(planned, replyEtaMs);
-    assert.ok(Math.abs(replies[0]! - before - planned) <= 10, "the reply comes when it is planned");
+    assert.ok(
+      Math.abs(replies[0]! - before - planned) <= 10,
+      "the reply arrives at the planned time",
+    );
 
     events.length = 0;
     await link.sendDecoy();

@@ -213,7 +213,7 @@ function maker({ network, clock, gateway }: Setup) {
   return { composer, sphinx, queueId, around, hop, delay, mixes, plain, clock, serviceNodes };
 }
 
-test("a packet that does not go on from the gateway, or goes astray later, is dropped", async () => {
+test("a packet that ends at the gateway, or takes an invalid path later, is dropped", async () => {
   const setup = await started();
   const { clock, network, gateway } = setup;
   const { sphinx, hop, delay, mixes, plain, queueId, serviceNodes } = maker(setup);

@@ -92,7 +92,7 @@ test("a page that pauses too long is disconnected before its memory is full", as
   assert.equal(((await recorder.closed) as { code?: string }).code, "ERR_PROTOCOL");
 });
 
-test("what comes in another realm's buffer are bytes too", async () => {
+test("a buffer of another realm is accepted as bytes", async () => {
   const { socket, dial } = dialling();
   socket.onopen!();
   const recorder = Recorder.open(await dial);

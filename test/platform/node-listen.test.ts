@@ -102,9 +102,10 @@ test("a socket file that a killed process left is replaced", options, async (t) 
   const listening = `listen(${JSON.stringify(path)}, () => console.log())`;
   const script = `require("net").createServer().${listening}`;
   const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
-  await once(child.stdout, "data");
+  const ended = once(child, "exit");
+  await Promise.race([once(child.stdout, "data"), ended]);
   child.kill("SIGKILL");
-  await once(child, "exit");
+  await ended;
   assert.ok(statSync(path).isSocket());
   const listener = await listenUnix(path);
   t.after(() => listener.close());

@@ -165,7 +165,7 @@ void describe("damage of a record store", () => {
     await store.put("boxes", idOf(count), bodyOf(count));
     await store.close();
     const { store: again, told: toldAgain } = await open(copy);
-    assert.deepEqual(toldAgain, [], "mended once, and told once");
+    assert.deepEqual(toldAgain, [], "repaired once, and reported once");
     assert.deepEqual(await present(again, "boxes", count + 1), [...there, count]);
     await again.close();
     return lost;
@@ -294,9 +294,9 @@ void describe("a full disk", () => {
       }
       assert.ok(confirmed < 4000, "the disk is full");
       await assert.rejects(store.put("boxes", idOf(9999), bodyOf(1)), /space/i);
-      assert.equal(told.length, 1, "told once");
+      assert.equal(told.length, 1, "reported once");
       assert.match(told[0]!, /^cannot write the store: .*space/i);
-      assert.equal((await present(store, "boxes", confirmed)).length, confirmed, "reads go on");
+      assert.equal((await present(store, "boxes", confirmed)).length, confirmed, "reads continue");
       rmSync(ballast);
       await store.put("boxes", idOf(confirmed), bodyOf(confirmed));
       await fill(store, "others", 100);

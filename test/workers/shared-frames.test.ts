@@ -648,7 +648,7 @@ test("the bytes that a tab sends before the daemon's greeting are limited", asyn
   assert.equal(shared.load.tabs, 0);
 });
 
-test("what they take when they are decoded counts", async (t) => {
+test("the requests of a tab before the greeting are also limited by their decoded size", async (t) => {
   const listener = memoryListener();
   const shared = shareConnection(listener, new ScriptedDaemon(), { clock: new VirtualClock() });
   t.after(() => shared.close());

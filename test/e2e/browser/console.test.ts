@@ -134,7 +134,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await go(page, "Document");
     // The page has the document when its signatures are checked.
     await page.locator(".signatures .good").first().waitFor();
-    await press(page, "Turn the epoch");
+    await press(page, "Start the next epoch");
     await page.locator(".differences li").first().waitFor();
     assert.equal(await page.locator(".signatures .good").count(), 3);
     await press(page, /^Service nodes/);
@@ -291,18 +291,18 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     const { page, problems } = await open(browser, other.url);
     const unknown: Record<string, string[]> = {};
     // The console shows its page even if its client takes long to connect.
-    await page.locator(".facts", { hasText: "By the document" }).waitFor();
+    await page.locator(".facts", { hasText: "According to the document" }).waitFor();
     await press(page, "Write a box");
     for (const name of pages) {
       await go(page, name);
-      if (name === "Boxes") await page.locator("td", { hasText: "taken over" }).first().waitFor();
+      if (name === "Boxes") await page.locator("td", { hasText: "accepted by" }).first().waitFor();
       if (name === "Document") await page.locator(".signatures").waitFor();
       unknown[name] = await page.evaluate(`[...document.querySelectorAll(".unknown")].map(
         (one) => one.closest("p, td, div").textContent.trim())`);
     }
     assert.deepEqual(unknown, {
       Now: [
-        `To a daemon of another process, at ${daemon.addresses[0]}. Gateway: unknown. By the document a packet rests 200 ms at each node on average.`,
+        `To a daemon of another process, at ${daemon.addresses[0]}. Gateway: unknown. According to the document, a packet rests 200 ms at each node on average.`,
         "Time left: unknown",
         "In the last minute unknown.",
         "Packets in the daemon: unknown.",
@@ -311,7 +311,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
       Network: ["unknown: a daemon does not tell its clients."],
       Boxes: [
         "unknown",
-        "unknown: replicas tell nobody what they hold. In the embedded network you can look.",
+        "unknown: replicas do not tell anybody what they hold. In the embedded network you can look.",
       ],
       Document: [
         `unknown: the daemon has no document of epoch ${daemon.network.currentEpoch - 1}.`,
@@ -322,7 +322,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.locator(".note", { hasText: "Steps are unknown." }).waitFor();
     await page.locator(".row", { hasText: "write" }).first().waitFor();
     await go(page, "Network");
-    await page.locator(".note", { hasText: "Ways are unknown." }).waitFor();
+    await page.locator(".note", { hasText: "Paths are unknown." }).waitFor();
     assert.equal(await page.evaluate("globalThis.katzConsole.traffic.packets.length"), 0);
     assert.ok(!(await page.locator(".map").textContent())!.includes(" packets"));
     await go(page, "Faults");

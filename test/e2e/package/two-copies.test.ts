@@ -28,7 +28,7 @@ test("configurations, documents and errors of another copy are accepted", async 
   const config = new theirs.Config(daemon.config());
   const client = await ours.ThinClient.connect(config);
   try {
-    assert.ok(config.geometry, "the other copy's own object is filled in");
+    assert.ok(config.geometry, "the other copy's own object is used");
     const document = client.pkiDocument();
     assert.ok(document);
     assert.equal(theirs.prettyPrintPkiDoc(document as never), ours.prettyPrintPkiDoc(document));
@@ -44,7 +44,7 @@ test("configurations, documents and errors of another copy are accepted", async 
   }
 });
 
-test("a daemon's configuration of another copy is taken", async () => {
+test("a daemon configuration of another copy is accepted", async () => {
   const config = theirJoin.DaemonConfig.parse(clientToml("tcp://127.0.0.1:1"));
   const joined = await ourJoin.JoinedDaemon.start({ config, listen: [] });
   await joined.close();

@@ -15,23 +15,23 @@ import { INTEROP, pythonWithClient } from "./python-environment.js";
 const SCENARIOS: Readonly<Record<string, string>> = {
   connect: "finds status, geometries and document in the handshake",
   services: "finds services in the document",
-  echo: "gets echoes of nothing, of little and of a full packet",
+  echo: "gets echoes of empty, short and full packets",
   raw_document: "gets the signed document of an epoch, and an error for an unknown one",
   authorities: "gets the authorities that signed the document",
-  resume: "gets what came while it was away when it takes its session up again",
-  write_and_read: "writes and reads boxes up to the longest",
+  resume: "gets the replies that arrived while it was away when it resumes its session",
+  write_and_read: "writes and reads boxes up to the maximum length",
   sequence: "reads a sequence of messages in order",
   read_before_write: "reads a box that is written later",
-  box_not_found_without_retry: "is told at once of an empty box when it asks for that",
-  box_already_exists: "is told of a box that holds something else, not of one with the same",
+  box_not_found_without_retry: "learns of an empty box at once on request",
+  box_already_exists: "learns of a box with other content, but not of one with the same",
   cancel: "cancels a read",
   tombstone_range: "deletes a range of boxes",
   copy_to_one_destination: "copies a payload over several boxes",
-  copy_to_two_destinations: "copies two payloads in one stream, its buffer carried over",
+  copy_to_two_destinations: "copies two payloads in one stream, carrying its buffer over",
   tombstones_by_copy: "deletes boxes by a copy command",
   vouchers: "mints, accepts and opens a contact voucher",
-  read_outlives_the_connection: "has its read answered after the connection was lost",
-  stop: "says good-bye",
+  read_outlives_the_connection: "gets the answer to its read after a lost connection",
+  stop: "says goodbye",
 };
 
 interface Outcome {
@@ -55,7 +55,7 @@ async function outcomes(
     const outcome = JSON.parse(line) as Outcome;
     found.set(outcome.scenario, outcome);
   }
-  assert.ok(found.size > 0, `the script says something: ${errors}`);
+  assert.ok(found.size > 0, `the script printed something: ${errors}`);
   return found;
 }
 
@@ -80,7 +80,7 @@ async function runScenarios(
   }
 }
 
-test("upstream's Python client works with katz daemon", { timeout: 400_000 }, async (t) => {
+test("upstream's Python client works with katz daemon", { timeout: 540_000 }, async (t) => {
   const python = pythonWithClient();
   if ("missing" in python) {
     t.skip(`not run: ${python.missing}`);
@@ -95,7 +95,7 @@ test("upstream's Python client works with katz daemon", { timeout: 400_000 }, as
 
 test(
   "upstream's Python client works with a daemon of ours behind a gateway",
-  { timeout: 400_000 },
+  { timeout: 540_000 },
   async (t) => {
     const python = pythonWithClient();
     if ("missing" in python) {

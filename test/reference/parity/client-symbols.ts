@@ -85,17 +85,17 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
       none(
         "attribute",
         "ThinClient.reply_received_event",
-        "it is never reset there, so it tells only that one reply came; use `messageReply` events",
+        "it is never reset there, so it only shows that one reply arrived; use `messageReply` events",
       ),
       none(
         "attribute",
         "ThinClient.ack_queues",
-        "inside of the binding; calls give their replies themselves",
+        "internal to the binding; calls return their replies",
       ),
       none(
         "attribute",
         "ThinClient.response_queues",
-        "inside of the binding; calls give their replies themselves",
+        "internal to the binding; calls return their replies",
       ),
     ],
   },
@@ -138,7 +138,7 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
         difference: "a `PkiDocument` with typed fields; `fields` has every key as received",
       }),
       ...ruled("method", "ThinClient", ["pki_document_for_epoch"], documents, {
-        difference: "`PkiDocumentUnavailableError` if there is none at all",
+        difference: "`PkiDocumentUnavailableError` if there is no document at all",
       }),
       ...ruled("method", "ThinClient", ["get_pki_document_raw"], documents, {
         difference:

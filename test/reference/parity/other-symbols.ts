@@ -117,7 +117,7 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
           `${owner}.setup_socket`,
           `${owner}.dial`,
           dialled,
-          "gives a connected `Transport` instead of a socket to connect; binds no name of its own",
+          "returns a connected `Transport` instead of a socket to connect; does not bind a name of its own",
         ),
       ),
       one("config key", "Dial.Tcp.Address", "TcpDialConfig.address", file, { renamed: true }),
@@ -277,7 +277,7 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
     ],
   },
   {
-    title: "Kept for parity, needed by nobody",
+    title: "Kept only for parity",
     symbols: [
       ...ruled("method", "ThinClient", ["recv"], inside, {
         difference: "returns the next message received, decoded, which is also dispatched",

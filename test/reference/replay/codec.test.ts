@@ -60,7 +60,7 @@ function check(name: string, frame: RecordedFrame): void {
     counts.silent++;
     return;
   }
-  assert.ok(again, `${name} frame ${frame.at} says something`);
+  assert.ok(again, `${name} frame ${frame.at} has content`);
   const [[wireName, value]] = [...(decodeCbor(again) as CborMap)] as [[string, CborValue]];
   const original = said(frame.body, wireName);
   // The flag of thin_close and shutdown_event is an empty map, so there is nothing to compare.

@@ -14,7 +14,7 @@ const RESUME: StageDirections = new Map([
     async (daemon: DevDaemon) => {
       daemon.network.faults.setExtraDelay(0);
       const { packetsUnderWay } = daemon.network.describe();
-      assert.ok(packetsUnderWay > 0, "the answer is still to come");
+      assert.ok(packetsUnderWay > 0, "the answer has not arrived yet");
       while (daemon.network.describe().packetsUnderWay > 0) {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
@@ -62,7 +62,7 @@ for (const name of RECORDINGS) {
   test(`our daemon answers the recorded client of ${name} as the reference did`, async () => {
     await using daemon = await DevDaemon.start({ seed: `transcript ${name}` });
     const tally = await replayAgainstDaemon(loadRecording(name), daemon, directions[name]);
-    assert.equal(tally.differences, differencesOf(name).size, "every listed difference shows");
+    assert.equal(tally.differences, differencesOf(name).size, "every listed difference occurs");
     assert.equal(tally.compared, compared[name]);
   });
 }

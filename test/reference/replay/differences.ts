@@ -42,7 +42,7 @@ const WRONG_LENGTH = {
   reference: "a capability or index of a wrong length ends the connection",
   why:
     "an application's mistake in one request should not take its other requests with it, " +
-    "and it should hear what was wrong",
+    "and the reply should say what was wrong",
 } as const;
 
 const wrongLength = (kind: string) =>

@@ -92,7 +92,7 @@ const read = buildCommand({
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Do not mark as read: the same messages come again",
+        brief: "Do not mark as read: the same messages are read again",
       },
       store,
       ...clientFlags,

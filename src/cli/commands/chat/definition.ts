@@ -45,7 +45,7 @@ export const chat = buildCommand({
     fullDescription: described(
       "Sends each line of standard input, and prints what the other side sends. Lines are on\n" +
         "disk before they leave. If you interrupt the chat, `katz chat NAME` continues it, and\n" +
-        "no message is lost or comes twice. The first time, one side makes a voucher, a secret\n" +
+        "no message is lost or arrives twice. The first time, one side makes a voucher, a secret\n" +
         "to hand over in private, and the other side answers it.",
       [
         "katz chat bob --invite --as alice",

@@ -92,11 +92,11 @@ export const console = buildCommand({
     brief: "Watch the network and your program in a page",
     fullDescription: described(
       "Serves a page on 127.0.0.1 that shows what a mixnet does: packets on their way, what your\n" +
-        "calls wait for, boxes, documents and faults. Prints its address, which has a secret in\n" +
-        "it; Ctrl-C ends it.\n\n" +
+        "calls wait for, boxes, documents and faults. Prints its address, which contains a\n" +
+        "secret; Ctrl-C ends it.\n\n" +
         "Without --address, --config or --join it starts an embedded network with a daemon, which\n" +
-        "your program can use meanwhile, and everything can be seen. Of another daemon it shows\n" +
-        "what its clients can know, and the rest as unknown.",
+        "your program can use meanwhile, and everything can be seen. For another daemon it shows\n" +
+        "what its clients can know, and marks the rest as unknown.",
       [
         "katz console --open",
         "katz console --address unix:/run/user/1000/katzenpost/katz.sock",

@@ -1,11 +1,12 @@
 /** `katz daemon`: runs the embedded network in the foreground. */
-import { statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hasCode } from "katzenpost-thinclient";
 import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/testing";
 import { UsageError } from "../../failure.js";
 import { USUAL_TCP_ADDRESS, usualSocket } from "../../find-daemon.js";
 import { aborted } from "../../interrupt.js";
+import { problemOfPlace } from "../../listener-owner.js";
 import type { Output, OutputFlags } from "../../output.js";
 import { fileProblem, makeFolder } from "../../private-file.js";
 import { runCommand } from "../../run.js";
@@ -137,10 +138,12 @@ export async function usualAddresses(
     if (env["XDG_RUNTIME_DIR"]) statSync(dirname(folder));
     await makeFolder(folder, 0o700);
     const { uid, mode } = statSync(folder);
-    if (uid === process.getuid() && (mode & 0o022) === 0) {
-      return [`unix:${socket}`, USUAL_TCP_ADDRESS];
-    }
-    remark(`not listening in ${folder}: other users can write to it`);
+    const isOwn = uid === process.getuid() && (mode & 0o022) === 0;
+    const problem = isOwn
+      ? problemOfPlace(realpathSync(folder))
+      : "can be written to by other users";
+    if (problem === null) return [`unix:${socket}`, USUAL_TCP_ADDRESS];
+    remark(`not listening in ${folder}: it ${problem}`);
   } catch (error) {
     remark(`not listening in ${folder}: ${fileProblem(error)}`);
   }

@@ -114,6 +114,6 @@ function summarize(output: Output, counts: Record<Status, number>, exitCode: num
   if (failed > 0) output.heading(`${ok} fine, then a failure: do what the arrow says.`);
   else if (warning > 0)
     output.heading(`Everything works; ${counted(warning, "thing")} to look at.`);
-  else output.heading("All works.");
+  else output.heading("Everything works.");
   if (exitCode !== 0) throw new AlreadyReported(exitCode);
 }

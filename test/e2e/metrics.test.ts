@@ -96,6 +96,6 @@ describe("metrics", { timeout: 240_000 }, () => {
     assert.deepEqual(counted.take(), { "blockingSendMessage error": 1 });
     await alice.stop();
     await assert.rejects(alice.nextMessageBoxIndex(firstMessageIndex));
-    assert.deepEqual(counted.take(), {}, "what was never begun has no end");
+    assert.deepEqual(counted.take(), {}, "a call that never began does not end");
   });
 });

@@ -196,7 +196,7 @@ void describe("a replica", () => {
       assert.throws(() => faults.failNext(1, times), /`times` must be an integer from 0 up, got/);
       assert.throws(() => faults.loseNext(times), /`count` must be an integer from 0 up, got/);
     }
-    assert.equal(faults.takeCode(), null, "nothing of it was taken");
+    assert.equal(faults.takeCode(), null, "no fault was accepted");
     assert.equal(faults.takeLoss(), false);
     await fixture.network.close();
   });

@@ -94,6 +94,8 @@ const noDocumentText = "client/conn: PKI error: client: no document of this epoc
 
 /** After this part of an epoch without its document another gateway is asked. */
 const documentPatience = 1 / 16;
+/** How often the wall clock is looked at while the link sleeps, in ms. */
+const lookAgainMs = 10_000;
 /** A clock skew above this part of an epoch is mentioned if a document is missing. */
 const skewShare = 1 / 100;
 
@@ -143,15 +145,26 @@ export class GatewayLink implements MixnetLink {
       options,
       () => this.#now(),
       () => breather.pause(),
-      (document) => {
-        this.#onTrace?.({
-          source: "link",
-          event: "document",
-          at: this.#clock.now(),
-          epoch: document.epoch,
-          length: document.document.length,
-        });
-        this.#handlers?.onDocument(document);
+      {
+        onDocument: (document) => {
+          this.#onTrace?.({
+            source: "link",
+            event: "document",
+            at: this.#clock.now(),
+            epoch: document.epoch,
+            length: document.document.length,
+          });
+          this.#handlers?.onDocument(document);
+        },
+        onRefused: (gateway, epoch, reason) =>
+          this.#onTrace?.({
+            source: "link",
+            event: "documentRefused",
+            at: this.#clock.now(),
+            gateway,
+            epoch,
+            reason,
+          }),
       },
     );
   }
@@ -475,18 +488,31 @@ export class GatewayLink implements MixnetLink {
     throw new LinkError(`the consensus does not list ${gateway.name} with these keys`);
   }
 
-  /** @throws The reason why the link ended, as a rejection. */
+  /**
+   * Sleeps until it is time to ask, or somebody wants a document. Timers do not follow the wall
+   * clock, which may be set, and the machine may sleep: so the sleep also ends when this epoch's
+   * document has become one that is missing.
+   * @throws The reason why the link ended, as a rejection.
+   */
   #sleepUntilAsked(session: GatewaySession, ms: number): Promise<void> {
+    const wakeAt = this.#clock.monotonic() + ms;
+    const wasMissing = this.#isMissing();
     return new Promise((resolve, reject) => {
+      let timer: Timer | null = null;
       const done = (): void => {
-        timer.cancel();
+        timer?.cancel();
         this.#askNow = null;
         resolve();
       };
-      const timer = this.#clock.after(ms, done);
+      const look = (): void => {
+        const leftMs = wakeAt - this.#clock.monotonic();
+        if (leftMs <= 0 || (this.#isMissing() && !wasMissing)) done();
+        else timer = this.#clock.after(Math.min(leftMs, lookAgainMs), look);
+      };
       this.#askNow = done;
+      look();
       void session.ended.then((reason) => {
-        timer.cancel();
+        timer?.cancel();
         if (this.#askNow === done) this.#askNow = null;
         reject(reason);
       });

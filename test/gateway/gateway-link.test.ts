@@ -290,7 +290,7 @@ test("pauses between failed dials grow", async () => {
     pauses,
     [15, 30, 45, 60, 75, 90, 105, 120].map((s) => s * 1000),
   );
-  assert.deepEqual(all.told.statuses, ["refused"], "what stays the same is told once");
+  assert.deepEqual(all.told.statuses, ["refused"], "an unchanged status is reported once");
   assert.equal(all.link.describe().lastError, "refused");
   await closed(all);
 });
@@ -332,9 +332,18 @@ test("an invalid document is never passed on, the link ends, and packets are ref
     ["no gateways", { edit: (d) => d.set("GatewayNodes", []) }, /./],
   ];
   for (const [name, change, message] of wrong) {
-    const all = scene();
+    const refused: (LinkTrace & { readonly event: "documentRefused" })[] = [];
+    const all = scene({
+      onTrace: (trace) => void (trace.event === "documentRefused" && refused.push(trace)),
+    });
     all.network.documents = (epoch) => signedDocument(epoch, change);
     await until(all, () => all.told.statuses.length >= 3);
+    assert.deepEqual(
+      refused.map(({ gateway, epoch }) => [gateway, epoch]),
+      [["gateway1", FIRST_EPOCH]],
+      name,
+    );
+    assert.match(refused[0]!.reason, message, name);
     assert.match(all.told.statuses[1]!, message, name);
     assert.deepEqual(all.told.documents, [], name);
     // There is only one gateway, so the link uses it again, but does not ask again for a document
@@ -545,6 +554,31 @@ test("a machine whose clock says 1970 is told, and works once the clock is set",
   await assert.rejects(all.link.send(echoPacket(utf8("x"))), /clock is \d+ s behind the gateway's/);
   offMs = 0;
   await until(all, () => all.told.documents.length > 0);
+  await closed(all);
+});
+
+/** A clock whose wall time can be set without moving its timers, as after sleep or by hand. */
+class WallClock extends VirtualClock {
+  aheadMs = 0;
+
+  override now(): number {
+    return super.now() + this.aheadMs;
+  }
+}
+
+test("a link has this epoch's document soon after the wall clock was set, however long it sleeps", async () => {
+  const longMs = 1_200_000;
+  const clock = new WallClock(epochStart(300_000, longMs) + 1000);
+  const made = scene({ clock, periodMs: longMs });
+  Object.assign(made.network, { clock });
+  const all = { ...made, clock };
+  for (const aheadMs of [0, 7_200_000, 0]) {
+    clock.aheadMs = aheadMs;
+    await pass(all, 15_000);
+    const { epoch } = epochAt(clock.now(), longMs);
+    assert.equal(all.told.documents.at(-1)?.epoch, epoch, `${aheadMs} ms ahead`);
+    assert.equal(all.told.statuses.length, 1, "the link stays up");
+  }
   await closed(all);
 });
 

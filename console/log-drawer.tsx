@@ -64,6 +64,8 @@ function line(event: ConsoleEvent): string {
       return `lost ${event.gateway ?? "its gateway"}: ${event.reason}`;
     case "document":
       return `has the document of epoch ${event.epoch}, ${event.length} bytes`;
+    case "documentRefused":
+      return `refused the document of epoch ${event.epoch} from ${event.gateway}: ${event.reason}`;
     case "sent":
       if (event.source === "daemon") {
         return `sent packet ${event.attempt} of request ${event.request ?? "without ID"}`;

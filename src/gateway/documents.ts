@@ -75,12 +75,20 @@ export interface Waking {
   readonly refusal: Error | null;
 }
 
+/** Who hears of documents. */
+export interface DocumentHandlers {
+  /** Called once with each verified document, and with no others. */
+  readonly onDocument: (document: ConsensusDocument) => void;
+  /** Called with each document that is invalid: its gateway, its epoch, and why. */
+  readonly onRefused: (gateway: string, epoch: number, reason: string) => void;
+}
+
 /** Documents of the previous, the current and the next epoch. */
 export class LinkDocuments {
   readonly #rules: DocumentRules;
   readonly #now: () => number;
   readonly #pause: Pause;
-  readonly #onDocument: (document: ConsensusDocument) => void;
+  readonly #handlers: DocumentHandlers;
   readonly #known = new Map<number, KnownDocument>();
   /** By epoch, the gateways that had an invalid document or will never have one. */
   readonly #failed = new Map<number, Set<string>>();
@@ -90,18 +98,12 @@ export class LinkDocuments {
   /**
    * @param now returns milliseconds since 1970, by the clock that epochs use.
    * @param pause called during long verifications.
-   * @param onDocument called once with each verified document, and with no others.
    */
-  constructor(
-    rules: DocumentRules,
-    now: () => number,
-    pause: Pause,
-    onDocument: (document: ConsensusDocument) => void,
-  ) {
+  constructor(rules: DocumentRules, now: () => number, pause: Pause, handlers: DocumentHandlers) {
     this.#rules = rules;
     this.#now = now;
     this.#pause = pause;
-    this.#onDocument = onDocument;
+    this.#handlers = handlers;
   }
 
   /**
@@ -186,10 +188,11 @@ export class LinkDocuments {
       if (!(error instanceof ThinClientError)) throw error;
       this.#remember(epoch, name);
       if (epoch === now) this.#problem = `${name}: ${error.message}`;
+      this.#handlers.onRefused(name, epoch, error.message);
       return error;
     }
     this.#known.set(epoch, { ...verified, signed });
-    this.#onDocument({
+    this.#handlers.onDocument({
       epoch,
       certificate: signed,
       document: copyBytes(verified.certificate.certified),

@@ -145,15 +145,26 @@ export class GatewayLink implements MixnetLink {
       options,
       () => this.#now(),
       () => breather.pause(),
-      (document) => {
-        this.#onTrace?.({
-          source: "link",
-          event: "document",
-          at: this.#clock.now(),
-          epoch: document.epoch,
-          length: document.document.length,
-        });
-        this.#handlers?.onDocument(document);
+      {
+        onDocument: (document) => {
+          this.#onTrace?.({
+            source: "link",
+            event: "document",
+            at: this.#clock.now(),
+            epoch: document.epoch,
+            length: document.document.length,
+          });
+          this.#handlers?.onDocument(document);
+        },
+        onRefused: (gateway, epoch, reason) =>
+          this.#onTrace?.({
+            source: "link",
+            event: "documentRefused",
+            at: this.#clock.now(),
+            gateway,
+            epoch,
+            reason,
+          }),
       },
     );
   }

@@ -53,6 +53,16 @@ export type LinkTrace = {
       readonly length: number;
     }
   | {
+      /** A gateway's document is invalid, so the link leaves that gateway. */
+      readonly event: "documentRefused";
+      /** The gateway's name in documents. */
+      readonly gateway: string;
+      /** The epoch of the document that was asked for. */
+      readonly epoch: number;
+      /** What is wrong with it. */
+      readonly reason: string;
+    }
+  | {
       /** A packet left. All packets have the same length on the wire. */
       readonly event: "sent";
       /** Its SURB ID; null without a reply block. */

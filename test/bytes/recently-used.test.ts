@@ -16,7 +16,7 @@ test("keeps values until more recently used ones displace them", () => {
   assert.equal(kept.get("c"), true);
   kept.set("a", false);
   assert.equal(kept.get("a"), false);
-  assert.deepEqual(dropped, [false], "a value that is set again crowds nothing out");
+  assert.deepEqual(dropped, [false], "setting a value again displaces nothing");
 });
 
 test("accepts keys of any kind, and compares them by identity", () => {

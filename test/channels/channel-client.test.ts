@@ -29,7 +29,7 @@ describe("the reports of channels", () => {
     const events: ChannelDiagnostic[] = [];
     const diagnostics = (event: ChannelDiagnostic): void => {
       events.push(event);
-      throw new Error("a hook's error stops nothing");
+      throw new Error("an error of a hook has no effect");
     };
     const of = <T extends ChannelDiagnostic["type"]>(type: T) =>
       events.filter((event): event is Extract<ChannelDiagnostic, { type: T }> => {
@@ -45,7 +45,7 @@ describe("the reports of channels", () => {
     const reader = await channels.import("in", await writer.invitation());
     const lost: Fate["lost"][] = ["reply"];
     boxes.fate = () => ({ delayMs: 20, lost: lost.shift() ?? null });
-    const delivery = await writer.send("told twice, stored once");
+    const delivery = await writer.send("sent twice, stored once");
     assert.equal(channels.statistics().queued, 1);
     await clock.runUntil(delivery.stored);
     assert.equal(of("writeFailed").length, 1);

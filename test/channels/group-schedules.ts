@@ -187,7 +187,7 @@ export function groupFaultOf({ sent, seen }: GroupOutcome): string | null {
       const what = `${NAMES[reader]!} saw of ${name}: ${numbers.join(", ")}`;
       if (wanted.some((text) => !found.includes(`${name}: ${text}`))) return `lost: ${what}`;
       if (numbers.some((n, i) => i > 0 && n <= numbers[i - 1]!))
-        return `doubled or turned: ${what}`;
+        return `duplicated or reordered: ${what}`;
     }
     const other = texts.filter((text) => !/^(?:Alice|Bob|Carol): text \d+$/.test(text));
     if (other.length > 0) return `${NAMES[reader]!} saw ${other.join(", ")}`;

@@ -68,7 +68,7 @@ const texts = (messages: readonly Message[]): string[] =>
 
 /** The cases, by name. */
 export const storeCases: Readonly<Record<string, StoreCase>> = {
-  "messages come in order, once, over any number of openings": async (place, other) => {
+  "messages arrive in order, once, over any number of reopenings": async (place, other) => {
     const world = new World();
     const sent: string[] = [];
     const seen: string[] = [];
@@ -95,7 +95,7 @@ export const storeCases: Readonly<Record<string, StoreCase>> = {
     same(seen, sent);
   },
 
-  "the outbox outlives what cannot be sent": async (place, other) => {
+  "the outbox keeps messages that cannot be sent": async (place, other) => {
     const world = new World();
     world.isOnline = false;
     const first = await world.open(place);
@@ -116,7 +116,7 @@ export const storeCases: Readonly<Record<string, StoreCase>> = {
     await Promise.all([third.close(), theirs.close()]);
   },
 
-  "what was read can be read again, until it is deleted": async (place) => {
+  "messages can be read again until they are deleted": async (place) => {
     const world = new World();
     const channels = await world.open(place);
     const writer = await channels.create("out");
@@ -131,7 +131,7 @@ export const storeCases: Readonly<Record<string, StoreCase>> = {
     await again.close();
   },
 
-  "a restored copy of the outbox ends in a fork": async (place, other) => {
+  "a restored copy of the outbox causes a fork": async (place, other) => {
     const world = new World();
     const ours = await world.open(place);
     const writer = await ours.create("out");
@@ -150,7 +150,7 @@ export const storeCases: Readonly<Record<string, StoreCase>> = {
     await Promise.all([ours.close(), again.close()]);
   },
 
-  "a channel is deleted whole, its neighbours stay": async (place) => {
+  "a channel is deleted completely, and others stay": async (place) => {
     const world = new World();
     world.isOnline = false;
     const channels = await world.open(place);
@@ -183,7 +183,7 @@ export const storeCases: Readonly<Record<string, StoreCase>> = {
     await again.close();
   },
 
-  "contacts and groups outlive every opening": async (place, other) => {
+  "contacts and groups survive every reopening": async (place, other) => {
     const world = new World();
     let [ours, theirs] = [await world.open(place), await world.open(other)];
     const reopen = async (): Promise<void> => {
@@ -218,7 +218,7 @@ export const storeCases: Readonly<Record<string, StoreCase>> = {
 
 /** Cases for stores that are opened by name: a second opening at the same time is refused. */
 export const namedStoreCases: Readonly<Record<string, StoreCase>> = {
-  "a store that is open is refused, and free when it is closed": async (place) => {
+  "a store in use is refused, and can be opened after it was closed": async (place) => {
     const world = new World();
     const channels = await world.open(place);
     await refused(world.open(place), /in use/);

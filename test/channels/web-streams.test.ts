@@ -131,7 +131,7 @@ describe("the streams of a channel", () => {
     for (const text of ["one", "two", "three"]) await clock.runUntil(writer.send(text));
     const stream = reader.readable();
     await clock.advance(60_000);
-    assert.equal(boxes.reads, 0, "nothing is read before somebody wants it");
+    assert.equal(boxes.reads, 0, "nothing is read before it is requested");
     const from = stream.getReader();
     const first = await clock.runUntil(from.read());
     assert.equal(utf8ToText(first.value!), "one");

@@ -104,7 +104,7 @@ test("katz console --join shows its own packets, and nothing from inside the net
   assert.equal(link.gateway, daemon.gateway!.name);
   assert.equal(link.address, daemon.gateway!.addresses[0]);
   assert.ok(traffic!["sent"]! >= 1);
-  assert.ok(!("lost" in traffic!), "nobody can know what was lost");
+  assert.ok(!("lost" in traffic!), "losses cannot be known");
   assert.deepEqual([replicas, faults, about.mixing], [null, null, null]);
   assert.deepEqual(
     documents[0]!.signatures!.map(({ valid }) => valid),

@@ -66,6 +66,6 @@ test("the daemon reports where it listens and the state of its link, and doctor 
     /127\.0\.0\.1:1: nothing listens there \(ECONNREFUSED\)$/,
   );
   assert.equal(link!["phase"], "waiting");
-  assert.deepEqual(readdirSync(runtime), [], "the state goes with the daemon");
+  assert.deepEqual(readdirSync(runtime), [], "the state ends with the daemon");
   assert.equal(existsSync(socket), false);
 });

@@ -93,7 +93,7 @@ test("writes a configuration that clients can use from any folder", async () => 
   });
   assert.equal(code, 0);
   const again = await withDaemon(args, async () => {});
-  assert.equal(again.code, 0, `its own file is written anew: ${again.stderr}`);
+  assert.equal(again.code, 0, `its own file is rewritten: ${again.stderr}`);
 });
 
 test("does not overwrite a configuration that somebody else wrote", async () => {
@@ -160,7 +160,7 @@ test(
     daemon.kill("SIGTERM");
     await once(daemon, "close");
     const told = linesOf(errors);
-    assert.ok(told.length > 0, "something is told");
+    assert.ok(told.length > 0, "something is reported");
     for (const line of told)
       assert.match(line, /^katz: cannot write data directory .*full: .*File too large/);
   },

@@ -104,7 +104,7 @@ test("hostile text in boxes is escaped except for line breaks, and a pipe receiv
   const read = ["read", join(folder, "s.read"), "--keep", "--now", ...args];
   assert.equal((await katz(read)).stdout, `a\tb\n${EVIL}\n`);
   const none = noPseudoTerminal();
-  if (none !== null) return t.skip(`the half of it was not run: ${none}`);
+  if (none !== null) return t.skip(`half of it was not run: ${none}`);
   const { screen } = await runInTerminal([process.execPath, mainPath, ...read], {});
   const text = screen.replaceAll(ours, "");
   assert.equal(text, "a\tb\n\\u{1b}]0;x\\u{7}\\u{9b}2J\\u{202e}\\u{d}\nFORGED \\u{2028}\n");

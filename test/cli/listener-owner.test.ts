@@ -30,7 +30,7 @@ import { emptyEnvironment } from "./katz.js";
 
 const NOBODY = 65534;
 const call = { signal: new AbortController().signal };
-const linuxOnly = { skip: process.platform !== "linux" && "not run: only Linux tells" };
+const linuxOnly = { skip: process.platform !== "linux" && "not run: only Linux shows the owner" };
 /** Only root can start a process of another user. */
 const rootOnly = {
   skip: (process.platform !== "linux" || process.getuid!() !== 0) && "not run: needs root",
@@ -154,7 +154,7 @@ test(
     const run = join(folder, "of-daemon");
     const listen = (): Promise<string[]> =>
       usualAddresses((text) => told.push(text), { XDG_RUNTIME_DIR: run });
-    assert.deepEqual(await listen(), ["tcp:127.0.0.1:64331"], "nobody made the folder");
+    assert.deepEqual(await listen(), ["tcp:127.0.0.1:64331"], "the folder does not exist");
     mkdirSync(run, { mode: 0o700 });
     const socket = `unix:${run}/katzenpost/katz.sock`;
     assert.deepEqual(await listen(), [socket, "tcp:127.0.0.1:64331"]);

@@ -51,7 +51,7 @@ test("draws one route from column to column without a break", () => {
   const ways = [...svg.matchAll(/class="way" d="M(\S+) (\S+)C\S+ \S+ \S+ \S+ (\S+) (\S+)"/g)];
   assert.equal(ways.length, 6);
   for (const [i, way] of ways.slice(1).entries()) {
-    assert.equal(way[2], ways[i]![4], "it goes on at the height where it came in");
+    assert.equal(way[2], ways[i]![4], "it leaves at the height where it entered");
   }
 });
 

@@ -87,7 +87,7 @@ test("boxes are read ahead and delivered in order, and a failure comes after the
   assert.equal(some.stdout, texts.slice(0, 5).join(""));
   assert.equal(some.code, 6);
   assert.match(some.stderr, /box 5 of s\.read holds nothing yet/);
-  assert.equal((await run(["read", "s.read", "--now"])).code, 6, "the five are noted");
+  assert.equal((await run(["read", "s.read", "--now"])).code, 6, "the five are recorded");
 });
 
 test("keygen creates two private files without a daemon, and replaces none", async () => {
@@ -118,7 +118,7 @@ test("keygen creates two private files without a daemon, and replaces none", asy
   assert.deepEqual(readFileSync(join(folder, "k.write")), before);
   renameSync(join(folder, "k.write"), join(folder, "other"));
   assert.equal((await katz(["keygen", "-o", "k"], { cwd: folder })).code, 2);
-  assert.deepEqual(contentsOf(folder), ["k.read", "other"], "none without the other");
+  assert.deepEqual(contentsOf(folder), ["k.read", "other"], "no file without the other");
   const nowhere = await katz(["keygen", "-o", "missing/k"], { cwd: folder });
   assert.match(nowhere.stderr, /cannot write .*there is no such file or folder/);
 });

@@ -115,7 +115,7 @@ test(
       t.diagnostic(`${side} at ${share}`);
       if (await (side === "sender" ? killSender(share) : killReceiver(share))) killed++;
     }
-    assert.ok(killed >= 7, `only ${killed} of 10 were still at work`);
+    assert.ok(killed >= 7, `only ${killed} of 10 were still working`);
   },
 );
 

@@ -313,7 +313,7 @@ test("files that cannot be sent are reported before the command looks for a daem
     assert.match(stderr, message);
   }
   const ok = await katz(["send", join(folder, "a")], { env });
-  assert.equal(ok.code, 3, "only then is the daemon missed");
+  assert.equal(ok.code, 3, "the missing daemon is reported only afterwards");
 });
 
 test("Ctrl-C leaves private files with the ticket and everything needed to continue", async () => {

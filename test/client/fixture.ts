@@ -115,5 +115,5 @@ export async function reasonOf(promise: Promise<unknown>): Promise<Error> {
   } catch (error) {
     return error as Error;
   }
-  return assert.fail("the promise was to reject");
+  return assert.fail("the promise should have rejected");
 }

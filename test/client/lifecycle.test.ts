@@ -243,7 +243,7 @@ test("stop during the dial ends start, and a transport that arrives too late is 
   const started = reasonOf(client.start());
   await client.stop();
   let closed = false;
-  ours.open({ onData: () => assert.fail("nothing is said"), onClose: () => (closed = true) });
+  ours.open({ onData: () => assert.fail("nothing is sent"), onClose: () => (closed = true) });
   answer(theirs);
   assert.ok((await started) instanceof ClientClosedError);
   await turn();

@@ -33,7 +33,7 @@ before(async () => {
   port = Number(url.port);
   token = url.hash.slice(1);
   assert.equal(line.mode, "embedded");
-  assert.equal(url.pathname + url.search, "/", "the token is in the fragment alone");
+  assert.equal(url.pathname + url.search, "/", "only the fragment contains the token");
   assert.match(token, /^[0-9a-f]{32}$/);
 });
 after(() => katz[Symbol.asyncDispose]());
@@ -105,7 +105,7 @@ describe("katz console", { timeout: 240_000 }, () => {
     const { body } = await fetched("/");
     assert.ok(
       !/https?:\/\/|<script>|\son[a-z]+=/.test(body),
-      "nothing from elsewhere, none inline",
+      "nothing from other origins, nothing inline",
     );
   });
 
@@ -221,7 +221,7 @@ describe("katz console", { timeout: 240_000 }, () => {
 
   test("does not show its token where other users of the machine can read it", () => {
     assert.ok(!katz.stderr.includes(token));
-    assert.equal(katz.stdout.split(token).length, 2, "told once, to whoever started it");
+    assert.equal(katz.stdout.split(token).length, 2, "shown once, to the user who started it");
   });
 });
 

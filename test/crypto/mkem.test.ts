@@ -117,7 +117,7 @@ test("CBOR that is not an MKEM ciphertext is refused", async () => {
     ["a short key", encode({ ...fields, EphemeralPublicKey: new Uint8Array(31) })],
     ["a duplicate key", Uint8Array.from([0xa2, 0x61, 0x41, 0x01, 0x61, 0x41, 0x02])],
     ["too much", new Uint8Array(200_000)],
-    ["nesting without end", new Uint8Array(100_000).fill(0x81)],
+    ["endless nesting", new Uint8Array(100_000).fill(0x81)],
   ];
   for (const [what, bytes] of bad) {
     assert.throws(

@@ -105,9 +105,9 @@ test("a change of the clock in either direction is detected within 10 s, and due
     await clock.advance(30_000);
     wall.aheadMs = jump;
     const then = FIRST_EPOCH + Math.floor((30_000 + jump) / PERIOD_MS);
-    assert.equal(documents.current(), null, "neither the current one nor that before");
+    assert.equal(documents.current(), null, "neither the current nor the previous one");
     offer(then);
-    assert.equal(documents.current()?.epoch, then, "who needs one fetches it");
+    assert.equal(documents.current()?.epoch, then, "a client that needs one fetches it");
     assert.equal(told.at(-1)?.epoch, then);
     // The clock is set back. Both documents are known, and only the clock says which one to
     // announce.

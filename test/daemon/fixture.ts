@@ -143,7 +143,7 @@ export class FakeMixnetLink implements MixnetLink {
   }
 
   open(handlers: MixnetLinkHandlers): void {
-    assert.equal(this.#handlers, null, "a link is opened once");
+    assert.equal(this.#handlers, null, "a link may be opened only once");
     this.#handlers = handlers;
   }
 
@@ -214,7 +214,10 @@ export class RawClient {
       onData: (chunk) =>
         this.#decoder.push(chunk, (body) => {
           const response = decodeResponse(body);
-          assert.ok(response && response.kind !== "malformedReply", "the daemon speaks clearly");
+          assert.ok(
+            response && response.kind !== "malformedReply",
+            "the daemon sends valid frames",
+          );
           this.responses.push(response);
         }),
       onClose: () => {

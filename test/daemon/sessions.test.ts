@@ -236,7 +236,7 @@ test("1,000 absent sessions are kept, and the longest absent goes first, not the
   const firstGone = freshId();
   for (const token of [returns, firstGone]) await comeAndGo(token);
   for (let i = 0; i < 997; i++) await comeAndGo(freshId());
-  assert.ok(await comeAndGo(returns), "it was there, and is now the latest that left");
+  assert.ok(await comeAndGo(returns), "it was kept, and is now the last that left");
   stays.transport.end();
   await turn();
   assert.equal(daemon.load.sessions, 1000);
@@ -244,7 +244,7 @@ test("1,000 absent sessions are kept, and the longest absent goes first, not the
   assert.equal(daemon.load.sessions, 1000);
   assert.equal(await comeAndGo(oldest), true, "created first, left last");
   assert.equal(await comeAndGo(returns), true);
-  assert.equal(await comeAndGo(firstGone), false, "away for longest");
+  assert.equal(await comeAndGo(firstGone), false, "absent for longest");
   await daemon.close();
 });
 
@@ -341,7 +341,7 @@ test("without a document connections are accepted one after the other, 30 s each
     [2, 0, 0],
   );
   await clock.advance(59_999);
-  assert.equal(clients[2]!.responses.length, 0, "who hung up keeps its place");
+  assert.equal(clients[2]!.responses.length, 0, "a client that hung up keeps its place");
   await clock.advance(1);
   assert.equal(clients[2]!.responses.length, 2);
   await daemon.close();
@@ -644,7 +644,7 @@ test("waiting requests are limited by their decoded size, not by the bytes of th
     client.transport.write(frame);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  assert.ok(taken > 4 && taken < 40, `${taken} frames were taken`);
+  assert.ok(taken > 4 && taken < 40, `${taken} frames were accepted`);
   await daemon.close();
 });
 

@@ -54,9 +54,9 @@ test("every public field is documented, including those of inline records", () =
     "of a union": "Metric.downMs",
     "of a constant": "ReplicaErrorCode.REPLICA_ERROR_TOMBSTONE",
     "of a wire message": "responseSchemas.voucherMintReply.voucher",
-    "of what a method gives": "Daemon.load.sessions",
-    "of what a method takes": "ThinClient.on.options.once",
-    "of what a callback takes": "MixnetLinkHandlers.onStatus.status.error",
+    "of a method's result": "Daemon.load.sessions",
+    "of a method's parameter": "ThinClient.on.options.once",
+    "of a callback's parameter": "MixnetLinkHandlers.onStatus.status.error",
     "of a record in a field": "NetworkPicture.replicas.replicaId",
   };
   const places = placesOf(fields).map((place) => place.replace(/^\S+ /, ""));

@@ -77,7 +77,7 @@ class Traffic {
   /** Starts nothing new, and resolves when everything in progress has ended. */
   async end(): Promise<void> {
     this.#over = true;
-    await inTime("what was under way", Promise.all(this.#running));
+    await inTime("operations in progress", Promise.all(this.#running));
   }
 
   async #write(writer: number): Promise<void> {
@@ -171,7 +171,7 @@ export async function killDaemon(kills: number, t: TestContext): Promise<void> {
     await pause(numbers.below(300));
     // On a slow machine a daemon might not live long enough for any write.
     while (traffic.written.length <= kill) await pause(5);
-    await inTime("the daemon's new life", daemon.killAndRestart());
+    await inTime("the restarted daemon", daemon.killAndRestart());
   }
   await traffic.end();
   await client.write(last.writeCap, last.firstMessageIndex, "at last");

@@ -36,7 +36,11 @@ describe("a data directory", () => {
     await using daemon = await start();
     await using client = await ThinClient.connect(daemon.config());
     const again = await client.getPkiDocumentRaw(keys.document.epoch);
-    assert.deepEqual(again.payload, keys.document.payload, "one document an epoch, for ever");
+    assert.deepEqual(
+      again.payload,
+      keys.document.payload,
+      "one document per epoch, always the same",
+    );
     const { plaintext } = await client.read(keys.readCap, keys.firstMessageIndex);
     assert.equal(utf8ToText(plaintext), "kept");
   });

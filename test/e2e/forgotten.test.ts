@@ -35,9 +35,9 @@ test(
       (reason: unknown) => reason,
     );
     assert.ok(error instanceof CopyFailedError);
-    assert.equal(error.phase, "write", "it is found out before a courier is asked");
+    assert.equal(error.phase, "write", "it is detected before a courier is asked");
     assert.match(error.message, /was restarted.*gone/);
-    assert.ok(written < 79, `${written} of 79 boxes written, most of them for nothing`);
+    assert.ok(written < 79, `${written} of 79 boxes written, most of them in vain`);
     await client.stop();
   },
 );

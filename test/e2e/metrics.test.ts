@@ -45,6 +45,7 @@ describe("metrics", { timeout: 240_000 }, () => {
     );
     // Each question that finds nothing counts as refused, and the next one has its own envelope.
     const refused = counts["startResendingEncryptedMessage refused"] ?? 0;
+    assert.ok(refused <= 12, `${refused} questions that found nothing`);
     assert.equal(counts["encryptRead ok"] ?? 0, refused);
   });
 
@@ -95,6 +96,6 @@ describe("metrics", { timeout: 240_000 }, () => {
     assert.deepEqual(counted.take(), { "blockingSendMessage error": 1 });
     await alice.stop();
     await assert.rejects(alice.nextMessageBoxIndex(firstMessageIndex));
-    assert.deepEqual(counted.take(), {}, "what was never begun has no end");
+    assert.deepEqual(counted.take(), {}, "a call that never began does not end");
   });
 });

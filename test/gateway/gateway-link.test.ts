@@ -290,7 +290,7 @@ test("pauses between failed dials grow", async () => {
     pauses,
     [15, 30, 45, 60, 75, 90, 105, 120].map((s) => s * 1000),
   );
-  assert.deepEqual(all.told.statuses, ["refused"], "what stays the same is told once");
+  assert.deepEqual(all.told.statuses, ["refused"], "an unchanged status is reported once");
   assert.equal(all.link.describe().lastError, "refused");
   await closed(all);
 });
@@ -332,9 +332,18 @@ test("an invalid document is never passed on, the link ends, and packets are ref
     ["no gateways", { edit: (d) => d.set("GatewayNodes", []) }, /./],
   ];
   for (const [name, change, message] of wrong) {
-    const all = scene();
+    const refused: (LinkTrace & { readonly event: "documentRefused" })[] = [];
+    const all = scene({
+      onTrace: (trace) => void (trace.event === "documentRefused" && refused.push(trace)),
+    });
     all.network.documents = (epoch) => signedDocument(epoch, change);
     await until(all, () => all.told.statuses.length >= 3);
+    assert.deepEqual(
+      refused.map(({ gateway, epoch }) => [gateway, epoch]),
+      [["gateway1", FIRST_EPOCH]],
+      name,
+    );
+    assert.match(refused[0]!.reason, message, name);
     assert.match(all.told.statuses[1]!, message, name);
     assert.deepEqual(all.told.documents, [], name);
     // There is only one gateway, so the link uses it again, but does not ask again for a document

@@ -206,7 +206,7 @@ test("an idle link is kept alive, and a silent one is ended", async () => {
   assert.deepEqual(server.received, [{ type: "NoOp" }]);
   await session.sendPacket(randomBytes(geometry.packetLength));
   await beats(50_000);
-  assert.equal(server.received.length, 2, "what was sent counts");
+  assert.equal(server.received.length, 2, "sent packets count");
   await clock.advance(15_000);
   assert.equal((await session.ended).message, "the other end was silent for 15000 ms");
   await assert.rejects(session.sendPacket(new Uint8Array(1)), { name: "LinkError" });

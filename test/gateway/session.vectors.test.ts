@@ -115,7 +115,7 @@ test("with the same randomness a client sends the same bytes, and accepts the ga
   });
   assert.equal(toHex(session.queueId), recorded.client.queueId);
   const skewMs = Math.abs(session.clockSkewMs - recorded.client.clockSkewMs);
-  assert.ok(skewMs < 5000, "but for the time that the handshake took");
+  assert.ok(skewMs < 5000, "except for the time of the handshake");
 
   const { signed } = await session.fetchConsensus(epoch);
   const { document, signers } = await verified(signed!);

@@ -23,7 +23,7 @@ const table: { readonly [Name in keyof Timing]: readonly [Timing[Name], string] 
   courierClearUpMs: [1000, "ours: upstream clears up when an envelope comes"],
   courierRedispatchMs: [1000, "ours: upstream dispatches again at once, five times"],
   courierSilenceMs: [30_000, "spec/pigeonhole §9.1, re-dispatch"],
-  courierRetryMs: [{ first: 30_000, longest: 480_000 }, "ours: upstream waits to be asked"],
+  courierRetryMs: [{ first: 30_000, longest: 480_000 }, "ours: upstream waits for a request"],
   courierMissMs: [30_000, "ours: upstream's couriers cannot know of boxes"],
   copyStepMs: [60_000, "spec/pigeonhole §9.1, copy command"],
   copyBackoffMs: [{ first: 500, longest: 10_000 }, "spec/pigeonhole §9.1, copy command"],

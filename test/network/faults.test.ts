@@ -59,7 +59,7 @@ test("nothing leaves while offline, and replies to earlier packets never come", 
   await clock.advance(30_000);
   assert.deepEqual(replies, ["after"]);
   assert.equal(network.describe().traffic.lost, 1);
-  assert.deepEqual(documents, [network.currentEpoch], "a known document is not told again");
+  assert.deepEqual(documents, [network.currentEpoch], "a known document is not announced again");
   await network.close();
 });
 

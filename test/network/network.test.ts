@@ -126,7 +126,7 @@ test("without mixing, replies arrive in the order of their packets, with one tur
     heard[1]!.replies.map((r) => r.text),
     texts(1),
   );
-  assert.equal(clock.pending, 1, "the directory's timer alone is left");
+  assert.equal(clock.pending, 1, "only the directory's timer is left");
   await network.close();
   assert.equal(clock.pending, 0);
 });

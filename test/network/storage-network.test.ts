@@ -57,7 +57,7 @@ void describe("a storage network", () => {
     const fixture = await StorageFixture.start();
     await fixture.write(writeCap, firstMessageIndex, Uint8Array.of(1));
     await fixture.virtual.advance(instantTiming.courierCacheMs);
-    assert.equal(fixture.virtual.pending, 5, "one collection of garbage a replica");
+    assert.equal(fixture.virtual.pending, 5, "one garbage collection per replica");
     await fixture.network.close();
     assert.equal(fixture.virtual.pending, 0);
   });
@@ -218,7 +218,7 @@ void describe("a storage link", () => {
     for (let i = 0; i < 64; i++) paced.link.send(decoy, () => {});
     assert.throws(() => paced.link.send(decoy, () => {}), StorageLinkError);
     await paced.clock.advance(100);
-    assert.equal(paced.received.length, 10, "one a tick");
+    assert.equal(paced.received.length, 10, "one per tick");
     made.close();
     paced.link.close();
     assert.equal(clock.pending + paced.clock.pending, 0);
@@ -275,7 +275,7 @@ void describe("bounds on work", () => {
     await clock.advance(20);
     const pause = breather.pause();
     const another = breather.pause();
-    assert.equal(clock.pending, 1, "all work pauses together, and goes on together");
+    assert.equal(clock.pending, 1, "all work pauses and continues together");
     await clock.runUntil(pause);
     await another;
     await breather.pause();

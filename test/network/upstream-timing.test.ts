@@ -131,7 +131,7 @@ void describe("upstream's timing", () => {
     await fixture.virtual.advance(1_799_999);
     assert.equal(await status(), CopyStatus.SUCCEEDED);
     await fixture.virtual.advance(1);
-    assert.equal(await status(), CopyStatus.IN_PROGRESS, "forgotten, and begun again");
+    assert.equal(await status(), CopyStatus.IN_PROGRESS, "forgotten, and started again");
     await fixture.network.close();
   });
 

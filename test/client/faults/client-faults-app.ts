@@ -95,13 +95,13 @@ export class App {
       let wasTold = false;
       try {
         for (let next = await events.next(); !next.done; next = await events.next()) {
-          if (next.value !== right[read++]) wrong.push(`event ${read - 1} is another`);
+          if (next.value !== right[read++]) wrong.push(`event ${read - 1} is a different one`);
         }
       } catch (error) {
         wasTold = error instanceof SlowConsumerError;
       }
       if (read !== Math.min(right.length, maxQueue)) wrong.push(`${read} events were read`);
-      if (wasTold !== right.length > maxQueue) wrong.push(`it was told: ${wasTold}`);
+      if (wasTold !== right.length > maxQueue) wrong.push(`it was reported: ${wasTold}`);
       if (wasTold) told++;
     }
     return { told, wrong };

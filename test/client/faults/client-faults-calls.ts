@@ -79,15 +79,15 @@ function isLocal({ kind }: Pick<Call, "kind">): boolean {
 
 /** Why a call must not be waiting while client and daemon are connected; null if it may wait. */
 export function judgeWaiting(call: Call, { online, failing }: FakeNetwork): string | null {
-  if (isLocal(call)) return "waits though the daemon answers";
+  if (isLocal(call)) return "waits although the daemon answers";
   if (call.kind !== "echo") return null;
   // The call first waited for the connection, and now waits for the daemon's connection to the
   // mixnet.
   if (call.startedAway) return null;
-  if (!online) return "waits though the mixnet is away";
-  if (call.excuses.has("forgotten")) return "waits for a reply that cannot come any more";
+  if (!online) return "waits although the mixnet is away";
+  if (call.excuses.has("forgotten")) return "waits for a reply that can no longer come";
   const unsent = failing && call.startedFailing && call.excuses.size === 1;
-  return unsent ? "waits though it could not be sent" : null;
+  return unsent ? "waits although it could not be sent" : null;
 }
 
 /** The default deadline of a kind of call, in milliseconds. */
@@ -193,7 +193,7 @@ function operation(
 }
 
 function wrongUnless(right: boolean): string | null {
-  return right ? null : "the result is another";
+  return right ? null : "the result is a different one";
 }
 
 async function echo(
@@ -248,7 +248,7 @@ export function judgeError(
   { open, graceMs }: { readonly open: ReadonlySet<string>; readonly graceMs: number },
 ): string | null {
   if (error === call.aborted?.reason) {
-    return now === call.aborted?.at ? null : "it went on after its abort";
+    return now === call.aborted?.at ? null : "it continued after its abort";
   }
   if (error instanceof errors.ClientClosedError) {
     return call.clientClosed ? null : "its client is not closed";
@@ -266,7 +266,7 @@ function judgeTimeout(call: Call, now: number): string | null {
   const waits = call.gate !== null || call.kind === "online" || call.kind === "sealAndWrite";
   if (waits || call.excuses.size > 0) return null;
   const tooShort = call.kind === "echo" && call.deadlineAt - call.startedAt < ROUND_TRIP_MS;
-  return tooShort ? null : "nothing kept it from its answer";
+  return tooShort ? null : "nothing prevented its answer";
 }
 
 function judgeEcho(call: Call, error: unknown, now: number, graceMs: number): string | null {
@@ -294,7 +294,7 @@ function judgeEcho(call: Call, error: unknown, now: number, graceMs: number): st
 
 function judgeVerdict(call: Call, error: unknown, open: ReadonlySet<string>): string | null {
   const { gate } = call;
-  if (gate === null || !open.has(gate)) return "nobody had said so";
+  if (gate === null || !open.has(gate)) return "nothing had reported that";
   const [kind, number] = gate.split(" ");
   if (kind === "copy" && Number(number) % 2 === 1) {
     const { errorCode, failedEnvelopeIndex } = COPY_FAILURE;
@@ -302,7 +302,7 @@ function judgeVerdict(call: Call, error: unknown, open: ReadonlySet<string>): st
       error instanceof errors.CopyCommandFailedError &&
       error.replicaErrorCode === errorCode &&
       error.failedEnvelopeIndex === failedEnvelopeIndex;
-    return right ? null : "the courier said something else";
+    return right ? null : "the courier had answered something else";
   }
   const broken = kind === "read" && Number(number) === BROKEN_READ;
   return broken && error instanceof errors.CourierError ? null : "it had to succeed";

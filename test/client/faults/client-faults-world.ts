@@ -307,7 +307,7 @@ export class FaultWorld {
         setImmediate(() => {
           this.count("cancel -> done");
           for (const call of ended) {
-            if (!call.settled) this.violation(nameOf(call), "went on after its cancel");
+            if (!call.settled) this.violation(nameOf(call), "continued after its cancel");
           }
         }),
       (error: unknown) => {
@@ -334,7 +334,7 @@ export class FaultWorld {
     }
     if (app.client.pendingCalls > 0) this.violation("client", "has calls after its end");
     if (goodbye && known && this.daemon && this.daemon.load.sessions !== sessions - 1) {
-      this.violation("daemon", "keeps the session of a client that said good-bye");
+      this.violation("daemon", "keeps the session of a client that said goodbye");
     }
     const { told, wrong } = await app.checkReaders();
     for (let i = 0; i < told; i++) this.count("slow reader -> told");
@@ -380,7 +380,7 @@ export class FaultWorld {
     await this.clock.advance(1000);
     for (const call of this.#calls.slice(start)) {
       if (call.excuses.size > 0) this.violation(nameOf(call), `has ${[...call.excuses].join()}`);
-      if (!call.settled) this.violation(nameOf(call), "does not end though all is well");
+      if (!call.settled) this.violation(nameOf(call), "does not end although all faults are over");
     }
   }
 

@@ -32,7 +32,7 @@ test("bytes of every realm are bytes", async () => {
 for (const environment of ["node", "jsdom", "happy-dom"]) {
   test(
     `the testing guide's example passes in Vitest's ${environment}`,
-    { timeout: 120_000 },
+    { timeout: 540_000 },
     () => {
       using project = projectWith("vitest", "jsdom", "happy-dom");
       copyGuide(project, 'import { test } from "vitest";');
@@ -51,7 +51,7 @@ for (const environment of ["node", "jsdom", "happy-dom"]) {
 for (const environment of ["node", "jsdom"]) {
   test(
     `byte arrays work in Jest's ${environment}, and the guide's example passes where it can`,
-    { timeout: 120_000 },
+    { timeout: 540_000 },
     () => {
       using project = projectWith("jest", "jest-environment-jsdom", "@jest/globals");
       copyGuide(project, 'import { test } from "@jest/globals";');

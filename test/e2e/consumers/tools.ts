@@ -3,23 +3,47 @@
  * package.
  */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { PackedProject, ROOT } from "../package/packed-package.js";
 
 const pinned = join(ROOT, "scripts/consumers");
 const installed = join(ROOT, ".build/consumers");
 
-/** Installs the tools from the registry if they are missing. */
-function install(): void {
+/** Whether the pinned tools are there. */
+function isInstalled(): boolean {
   const mark = join(installed, "node_modules/.package-lock.json");
   const lock = (folder: string): string => readFileSync(join(folder, "package-lock.json"), "utf8");
-  if (existsSync(mark) && lock(installed) === lock(pinned)) return;
-  mkdirSync(installed, { recursive: true });
-  for (const name of ["package.json", "package-lock.json", ".npmrc"]) {
-    copyFileSync(join(pinned, name), join(installed, name));
+  return existsSync(mark) && lock(installed) === lock(pinned);
+}
+
+/** Installs the tools from the registry if they are missing. */
+function install(): void {
+  if (isInstalled()) return;
+  mkdirSync(dirname(installed), { recursive: true });
+  // Elsewhere first: another file of tests may install them at the same time.
+  const own = mkdtempSync(`${installed}-`);
+  try {
+    for (const name of ["package.json", "package-lock.json", ".npmrc"]) {
+      copyFileSync(join(pinned, name), join(own, name));
+    }
+    execFileSync("npm", ["ci", "--ignore-scripts", "--loglevel=error"], { cwd: own });
+    if (isInstalled()) return;
+    rmSync(installed, { recursive: true, force: true });
+    renameSync(own, installed);
+  } finally {
+    rmSync(own, { recursive: true, force: true });
   }
-  execFileSync("npm", ["ci", "--ignore-scripts", "--loglevel=error"], { cwd: installed });
 }
 
 /** A project with the packed package and these tools. */

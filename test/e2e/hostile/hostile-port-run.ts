@@ -292,7 +292,7 @@ class Attack {
     if (sealer === null) {
       // Whatever arrived, the port waits three seconds for the rest and no longer.
       await settle(clock, 3001);
-      if (!end.isClosed) this.failures.push("a handshake that failed is not given up");
+      if (!end.isClosed) this.failures.push("a failed handshake is not ended");
       return;
     }
     this.admitted++;

@@ -10,5 +10,5 @@ test("hostile clients of a gateway's port affect only themselves", async (t) => 
   assert.deepEqual(failures, [], `KATZ_SEED=${seed}`);
   assert.ok(frames >= 2000 && links > 10 && admitted > 5, `${frames} ${links} ${admitted}`);
   assert.equal(replies, links, "an honest client was answered after each of them");
-  assert.equal(clients, 1, "the honest one is all that is left");
+  assert.equal(clients, 1, "only the honest client is left");
 });

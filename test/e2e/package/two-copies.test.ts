@@ -28,7 +28,7 @@ test("configurations, documents and errors of another copy are accepted", async 
   const config = new theirs.Config(daemon.config());
   const client = await ours.ThinClient.connect(config);
   try {
-    assert.ok(config.geometry, "the other copy's own object is filled in");
+    assert.ok(config.geometry, "the other copy's own object is used");
     const document = client.pkiDocument();
     assert.ok(document);
     assert.equal(theirs.prettyPrintPkiDoc(document as never), ours.prettyPrintPkiDoc(document));

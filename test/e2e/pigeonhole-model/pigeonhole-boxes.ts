@@ -180,7 +180,7 @@ function judgeEcho(error: unknown): string | null {
 function judgeCourier(error: errors.CourierError, excuses: Excuses): string | null {
   const code = { 31: 1, 12: 2, 13: 3, 32: 4 }[error.errorCode ?? 0] ?? 0;
   if (excuses.courierCodes.has(code)) return null;
-  return code === 4 && excuses.epochChanged ? null : "no courier was told to say so";
+  return code === 4 && excuses.epochChanged ? null : "no courier was told to answer so";
 }
 
 function judgeCopy(
@@ -203,7 +203,7 @@ function judgeReplica(call: JudgedCall, code: number, excuses: Excuses): string 
       if (call.kind === "copy") {
         return excuses.storageIsSound && !excuses.epochChanged ? "all was written" : null;
       }
-      return values === undefined ? null : "a write finds nothing missing";
+      return values === undefined ? null : "a write cannot miss a box";
     case 6:
     case 7:
     case 9:
@@ -217,9 +217,9 @@ function judgeReplica(call: JudgedCall, code: number, excuses: Excuses): string 
       return values !== undefined && taken ? null : "nobody else wrote to the box";
     }
     case 11:
-      if (values !== undefined && call.kind !== "copy") return "a write is not told of tombstones";
+      if (values !== undefined && call.kind !== "copy") return "a write does not report tombstones";
       return boxes.some((box) => box.mayHold(null)) ? null : "nobody deleted the box";
     default:
-      return "replicas do not say so by themselves";
+      return "replicas do not answer so by themselves";
   }
 }

@@ -134,7 +134,7 @@ function read(
     },
     (error) => {
       if (!(error instanceof BoxIDNotFoundError)) return null;
-      if (wait && !world.excuses.replicaCodes.has(1)) return "it was to wait";
+      if (wait && !world.excuses.replicaCodes.has(1)) return "it should have waited";
       const present = fixed !== null && !deleted && model.fixedAt(world.epoch) !== null;
       return present && !world.excuses.misleading ? `the box holds ${fixed}` : null;
     },
@@ -171,7 +171,7 @@ function write(
       if (isTaken && exact) return "the box holds something else";
       model.see(world.clock.monotonic(), world.epoch);
       const certain = model.fixedAt(world.epoch);
-      if (certain !== null && certain !== text) return `written over ${certain}`;
+      if (certain !== null && certain !== text) return `overwrote ${certain}`;
       if (certain === null) fix(world, model, attempt);
       return null;
     },
@@ -226,6 +226,6 @@ function echo(world: ModelWorld, client: ThinClient): void {
   const run = (signal: AbortSignal) =>
     client.blockingSendMessage("echo?", ...destination, { signal, timeoutMs: 20_000 });
   world.begin(client, "", { kind: "echo", boxes: [] }, run, (reply) =>
-    utf8ToText(reply.subarray(0, 5)) === "echo?" ? null : "the echo is another",
+    utf8ToText(reply.subarray(0, 5)) === "echo?" ? null : "the echo is a different one",
   );
 }

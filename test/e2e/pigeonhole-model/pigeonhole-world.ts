@@ -243,7 +243,7 @@ export class ModelWorld {
       () => {
         setImmediate(() => {
           for (const other of ended) {
-            if (!other.settled) this.violation(other.name, "went on after its cancel");
+            if (!other.settled) this.violation(other.name, "continued after its cancel");
           }
         });
       },
@@ -291,7 +291,7 @@ export class ModelWorld {
     await this.clock.advance(60_000);
     await this.#quiet("replication", isReplicated);
     await takeFault(this, { kind: "relist" });
-    await this.#quiet("replication to those who came back", isReplicated);
+    await this.#quiet("replication to replicas that came back", isReplicated);
     await this.#readEverything();
     // The contents of boxes must be certain for both holders: no fault occurred before, and none is
     // too old.
@@ -332,7 +332,7 @@ export class ModelWorld {
           if (model.mustHoldSomething(epoch) && !this.excuses.acknowledgedMayBeLost)
             wrong = "was written";
         } else if (!(error instanceof TombstoneError && model.mayHold(null))) {
-          wrong = "is not a way to end";
+          wrong = "is not an allowed end";
         }
       }
       this.count(`in the end -> ${/^(copy|value)/.test(held) ? "held" : held}`);

@@ -43,7 +43,7 @@ const BEFORE: Readonly<Record<Runtime["kind"], readonly string[]>> = {
 };
 
 /** No program of the smoke tests may take longer than this, in ms. */
-const LONGEST_MS = 120_000;
+const LONGEST_MS = 300_000;
 
 /** Runs a program until it exits; returns its output. @throws (rejects) Error when it fails. */
 export async function run(

@@ -17,7 +17,11 @@ test("the first success of a replica stays, and later replies replace an error",
   made.accept(0, reply(4, 2));
   assert.deepEqual(made.replyFor(0)?.payload, Uint8Array.of(2));
   made.accept(0, reply(9, null));
-  assert.deepEqual(made.replyFor(0)?.payload, Uint8Array.of(2), "one without a body says less");
+  assert.deepEqual(
+    made.replyFor(0)?.payload,
+    Uint8Array.of(2),
+    "a reply without a body does not replace one with a body",
+  );
   assert.equal(made.succeeded, false);
   made.accept(0, reply(0, 3));
   assert.equal(made.succeeded, true);
@@ -29,7 +33,7 @@ test("a later reply replaces an error, and a miss stays although the other repli
   const made = entry();
   made.accept(0, reply(1, 1));
   made.accept(1, reply(0, 2));
-  assert.deepEqual(made.replyFor(0), { slot: 0, payload: Uint8Array.of(1) }, "it is served on");
+  assert.deepEqual(made.replyFor(0), { slot: 0, payload: Uint8Array.of(1) }, "it is still served");
   assert.deepEqual(made.replyFor(1), { slot: 1, payload: Uint8Array.of(2) });
   made.accept(0, reply(9, null));
   assert.deepEqual(made.replyFor(0), { slot: 1, payload: Uint8Array.of(2) });

@@ -119,7 +119,7 @@ void describe("a copy command", () => {
     const codes = await codesOf(fixture, temporary, boxes + 1);
     assert.deepEqual(codes, [...Array.from({ length: boxes }, () => 0), 1]);
     await fixture.virtual.advance(instantTiming.copyResultMs);
-    assert.deepEqual(await fixture.copy(temporary.writeCap), running, "started anew");
+    assert.deepEqual(await fixture.copy(temporary.writeCap), running, "started again");
     assert.deepEqual(await finish(fixture), done);
     await fixture.network.close();
     assert.equal(fixture.virtual.pending, 0);
@@ -150,7 +150,7 @@ void describe("a copy command", () => {
     await prepareCopy(fixture, temporary, destination, payload);
     await finish(fixture);
     await fixture.virtual.advance(instantTiming.copyResultMs);
-    assert.deepEqual(await fixture.copy(temporary.writeCap), running, "started anew");
+    assert.deepEqual(await fixture.copy(temporary.writeCap), running, "started again");
     assert.deepEqual(await finish(fixture), failed(11, 1));
     await fixture.network.close();
   });
@@ -180,7 +180,11 @@ void describe("a copy command", () => {
     assert.deepEqual(await finish(fixture), failed(10, 3));
     const codes = await codesOf(fixture, destination, chunks);
     assert.deepEqual(codes, [0, 0, 0, ...Array.from({ length: chunks - 3 }, () => 1)]);
-    assert.deepEqual(await fixture.copy(temporary.writeCap), failed(10, 3), "kept as well");
+    assert.deepEqual(
+      await fixture.copy(temporary.writeCap),
+      failed(10, 3),
+      "the failure is kept too",
+    );
     const kept = await codesOf(fixture, temporary, 2);
     assert.deepEqual(kept, [0, 0], "the boxes stay, for another try");
     await fixture.network.close();

@@ -84,7 +84,7 @@ void describe("writing an envelope of a copy", () => {
           return true;
         });
       }
-      assert.deepEqual(rounds, [1, 1], "a verdict is not asked for twice");
+      assert.deepEqual(rounds, [1, 1], "a verdict is not requested twice");
       cases++;
     }
     assert.equal(cases, 12);

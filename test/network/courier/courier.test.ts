@@ -84,7 +84,7 @@ class RecordingLog implements EnvelopeLog {
   }
 }
 
-void describe("a courier and envelopes", () => {
+void describe("a courier", () => {
   void test("acknowledges first, and has the replica's reply later", async () => {
     const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(write);
@@ -217,7 +217,7 @@ void describe("a courier and envelopes", () => {
     assert.equal((await fixture.read(other)).errorCode, 0);
     await clock.advance(REPLICA_EPOCH_MS);
     for (const { query } of [writing, reading]) {
-      assert.equal((await envelopeReply(fixture, query)).errorCode, 4, "two weeks are too much");
+      assert.equal((await envelopeReply(fixture, query)).errorCode, 4, "two weeks are too many");
     }
     await fixture.network.close();
   });
@@ -258,7 +258,7 @@ void describe("a courier and envelopes", () => {
       for (const index of [0, 1]) {
         const reply = await envelopeReply(fixture, withIndex(next.envelope, index));
         assert.equal(reply.replyType, "payload");
-        assert.equal(reply.replyIndex, other, "says whose reply it is");
+        assert.equal(reply.replyIndex, other, "names the replica of the reply");
       }
       fixture.network.replicas[id]!.faults.offline = false;
     }
@@ -409,7 +409,7 @@ void describe("a courier asked about a box that is not there yet", () => {
     for (let second = 0; second < 95; second++) {
       await fixture.virtual.advance(1000);
       const reply = await fixture.send(envelope);
-      assert.equal(reply.replyType, "payload", "the miss it has is served");
+      assert.equal(reply.replyType, "payload", "the cached miss is served");
     }
     assert.equal(count.total, 6 * 4);
     await fixture.network.close();
@@ -445,7 +445,7 @@ void describe("a courier asked about a box that is not there yet", () => {
     await fixture.virtual.advance(2000);
     await fixture.send(envelope);
     await fixture.settle();
-    assert.equal(count.total, 0, "what was found is not asked for again");
+    assert.equal(count.total, 0, "a found box is not requested again");
     await fixture.network.close();
   });
 
@@ -539,7 +539,7 @@ void describe("a courier whose replicas are silent", () => {
       await fixture.settle();
       const refused = await fixture.send(envelope);
       const opened = await fixture.open(envelope.envelopeDescriptor, refused.payload);
-      assert.equal(opened.errorCode, code, "but a client that asks hears of it");
+      assert.equal(opened.errorCode, code, "but a client that asks is told");
       for (const { faults } of fixture.network.replicas) faults.clear();
       await fixture.virtual.advance(10 * instantTiming.courierSilenceMs);
       assert.ok(
@@ -623,7 +623,7 @@ void describe("a courier with a log", () => {
     );
     for (let i = 0; i < 2; i++) {
       const reply = await fixture.send(read);
-      assert.equal(reply.replyType, "payload", "a box that is stored is read");
+      assert.equal(reply.replyType, "payload", "a stored box can be read");
       assert.equal((await fixture.open(read.envelopeDescriptor, reply.payload)).errorCode, 0);
     }
     const written = await fixture.envelope(write);
@@ -639,7 +639,7 @@ void describe("a courier with a log", () => {
     for (const { faults } of fixture.network.replicas) faults.fail(6);
     await fixture.send(await fixture.envelope(write));
     await fixture.settle();
-    assert.deepEqual(log.kinds, ["envelope"], "that there is no room now is not a verdict");
+    assert.deepEqual(log.kinds, ["envelope"], "a full store is not a verdict");
     for (const { faults } of fixture.network.replicas) faults.clear();
     await fixture.virtual.advance(2 * instantTiming.courierSilenceMs);
     assert.deepEqual(log.kinds, []);
@@ -647,7 +647,7 @@ void describe("a courier with a log", () => {
       await fixture.envelope(makeReadMessage(stream(5).readCap, stream(5).firstMessageIndex)),
     );
     await fixture.settle();
-    assert.deepEqual(log.kinds, [], "a miss is one");
+    assert.deepEqual(log.kinds, [], "a miss is a verdict");
     await fixture.network.close();
   });
 
@@ -777,10 +777,10 @@ void describe("a courier with the behaviour of real ones", () => {
     assert.equal(await isFound(), false);
     assert.equal((await fixture.read(keys)).errorCode, 0, "a fresh envelope finds it");
     await fixture.virtual.advance(instantTiming.courierCacheMs + 1);
-    assert.equal(await isFound(), false, "its age is not looked at when it is asked for");
+    assert.equal(await isFound(), false, "its age is not checked when it is requested");
     await fixture.send(await fixture.envelope(makeReadMessage(readCap, firstMessageIndex)));
     await fixture.settle();
-    assert.equal(await isFound(), false, "taken anew, acknowledged");
+    assert.equal(await isFound(), false, "accepted again, and acknowledged");
     assert.equal(await isFound(), true);
     await fixture.network.close();
   });

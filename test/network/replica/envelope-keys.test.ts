@@ -6,7 +6,7 @@ import { EnvelopeKeys } from "../../../src/network/replica/envelope-keys.js";
 test("keys from before the previous epoch are erased, and not created again", async () => {
   const keys = new EnvelopeKeys(x25519Nike, new Uint8Array(32).fill(7));
   await keys.prepare(10);
-  assert.equal(await keys.privateKey(8), null, "there never was a reason to make it");
+  assert.equal(await keys.privateKey(8), null, "there was never a reason to create it");
   const held = new Map<number, Uint8Array>();
   for (const epoch of [9, 10, 11]) held.set(epoch, (await keys.privateKey(epoch))!);
   for (const [now, erased] of [

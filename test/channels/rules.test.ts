@@ -57,6 +57,20 @@ async function world(): Promise<{
 }
 
 describe("the rules of channels", () => {
+  it("a key that the caller erases at once is the store's key all the same", async () => {
+    const { open } = await world();
+    const disk = new Disk();
+    const key = new Uint8Array(32).fill(7);
+    const opening = open(disk, { key });
+    key.fill(0);
+    const channels = await opening;
+    await channels.create("out");
+    await channels.close();
+    const again = await open(disk, { key: new Uint8Array(32).fill(7) });
+    assert.equal((await again.list()).length, 1);
+    await again.close();
+  });
+
   it("every call with options refuses an unknown one", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();

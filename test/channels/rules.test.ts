@@ -619,6 +619,24 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("deleting a message far from the beginning does not block the event loop", async () => {
+    const { clock, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    await clock.runUntil(writer.send("x".repeat(60 * 2000)));
+    const { id } = await clock.runUntil(writer.send("last"));
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns++;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    await clock.runUntil(writer.delete(id).finally(() => (isOver = true)));
+    assert.ok(turns >= 8, `${turns} turns for 2,000 steps`);
+    await clock.runUntil(channels.close());
+  });
+
   it("a deleted message reads as deleted", async () => {
     const { clock, open } = await world();
     const channels = await open();

@@ -125,7 +125,7 @@ assert.deepEqual((await hear(bobs, 2)).sort(), ["Alice: hello, both", "Carol: he
 assert.deepEqual(await hear(carols, 1), ["Alice: hello, both"]);
 
 // #region delete
-// What was read can be deleted here, what was sent at the replicas.
+// Messages that were read can be deleted here, and sent messages at the replicas.
 await reader.deleteRead();
 await writer.delete(delivery.id);
 // #endregion

@@ -3,7 +3,7 @@
 import { EmbeddedDaemon } from "katzenpost-thinclient/network";
 import { listenForPorts } from "katzenpost-thinclient/workers";
 
-const listener = listenForPorts(self); // first of all: the page may connect already
+const listener = listenForPorts(self); // first, because the page may already connect
 const embedded = await EmbeddedDaemon.start({ store: "katzenpost" }); // boxes survive a reload
 embedded.daemon.listen(listener);
 // #endregion

@@ -1,5 +1,5 @@
 /** Durable channels: `openChannels` and the object it returns. */
-import { type PlainBytes, checkBytes, describeType, utf8 } from "../bytes/bytes.js";
+import { type PlainBytes, checkBytes, copyBytes, describeType, utf8 } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
 import type { Clock } from "../clock/clock.js";
@@ -180,7 +180,7 @@ function checkChannelOptions(options: ChannelOptions): CheckedOptions {
       `\`options.diagnostics\` must be a function, got ${describeType(diagnostics)}`,
     );
   }
-  const secret = key ? { key } : passphrase ? { passphrase } : null;
+  const secret = key ? { key: copyBytes(key) } : passphrase ? { passphrase } : null;
   return { secret, budget, maxMessageLength, diagnostics: diagnostics ?? (() => {}), clock };
 }
 

@@ -22,7 +22,7 @@ import {
   readCapOf,
   rootPublicKeyOf,
 } from "../bacap/capabilities.js";
-import { advanceMessageBoxIndex, messageBoxCounter } from "../bacap/message-box-index.js";
+import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { ChannelExistsError, ChannelNotFoundError } from "../errors/channel-errors.js";
 import { InvalidStateError, ProtocolError, hasCode } from "../errors/errors.js";
 import type { Contacts, ContactsContext } from "./contacts.js";
@@ -39,6 +39,7 @@ import {
   encodeKatzenqtMessage,
 } from "./katzenqt.js";
 import type { Message } from "./reader.js";
+import { STEPS_A_TURN } from "./scheduler.js";
 import { type Draft, field, keyNumber, numberOfKey } from "./store.js";
 import { Waiters } from "./waiters.js";
 import {
@@ -60,8 +61,14 @@ const SEAL_OVERHEAD = 359;
 const MAX_CAUSES = 16;
 /** Longest wait for a message that another one names, because it may be lost, in ms. */
 const HOLD_MS = 60_000;
-/** The largest distance, in boxes, at which two indices are compared: a second of computation. */
+/** The largest distance, in boxes, at which two indices are compared: seconds of computation. */
 const MAX_DISTANCE = 50_000n;
+/**
+ * The most streams that are read for one root key. A member of katzenqt may have two: see
+ * {@link Group.members}. A stranger could announce any number, each of which must be compared with
+ * all others.
+ */
+const MAX_STREAMS = 3;
 
 /** Options of {@link Groups.create} and {@link Groups.join}. */
 export interface GroupOptions {
@@ -487,7 +494,8 @@ export class Group {
       ]);
       const own = rootOf(readCapOf(record.messageWriteCap!));
       for (const member of members) {
-        if (rootOf(member.readCap) !== own) this.#compose(draft, member);
+        if (rootOf(member.readCap) === own || resultOf(this.#isKnown(member.readCap))) continue;
+        this.#compose(draft, member);
       }
       return { theirName: members[0]!.displayName };
     }
@@ -495,7 +503,7 @@ export class Group {
     this.#context.writerNow(this.ownChannel).checkUsable();
     const displayName = fitName(record.theirName);
     const newcomer = { displayName, readCap: record.theirReadCap! };
-    this.#compose(draft, newcomer);
+    if (!resultOf(this.#isKnown(newcomer.readCap))) this.#compose(draft, newcomer);
     const writer = this.#context.writerNow(this.ownChannel);
     // The newcomer is introduced to everybody; the newcomer also needs the members that did not fit
     // into the answer.
@@ -533,9 +541,8 @@ export class Group {
     this.#context.scheduler.sent();
   }
 
-  /** Adds a member to a transaction, unless it is already known. */
+  /** Adds a member, which is not known yet, to a transaction. */
   #compose(draft: Draft, { displayName, readCap }: KatzenqtMember): void {
-    if (this.#isKnown(readCap)) return;
     const root = rootOf(readCap);
     let n = this.#members.size + this.#coming.length + 1;
     while (this.#context.isTaken(`${this.ownChannel}: ${n}`)) n++;
@@ -545,16 +552,25 @@ export class Group {
     this.#coming.push({ displayName, channel, root, readCap });
   }
 
-  /** Whether a member's stream is already read, starting at any of its boxes. */
-  #isKnown(readCap: ReadCap): boolean {
-    const root = rootOf(readCap);
-    const caps = this.#coming
-      .filter((member) => member.root === root)
-      .map((member) => member.readCap);
-    for (const { root: other, channel } of this.#members.values()) {
-      if (other === root) caps.push(this.#context.readerNow(channel).readCap());
-    }
-    return caps.some((cap) => isSameStream(cap, readCap));
+  /** The capabilities with a root key of members, and of those whose transaction is in progress. */
+  #capsOf(root: string): ReadCap[] {
+    const coming = this.#coming.filter((member) => member.root === root);
+    const members = [...this.#members.values()].filter((member) => member.root === root);
+    return [
+      ...coming.map(({ readCap }) => readCap),
+      ...members.map(({ channel }) => this.#context.readerNow(channel).readCap()),
+    ];
+  }
+
+  /**
+   * Whether a member's stream is already read, starting at any of its boxes, or too many with its
+   * root key. It yields now and then, because comparing takes long.
+   */
+  *#isKnown(readCap: ReadCap): Generator<undefined, boolean> {
+    const caps = this.#capsOf(rootOf(readCap));
+    if (caps.length >= MAX_STREAMS) return true;
+    for (const cap of caps) if (yield* isSameStream(cap, readCap)) return true;
+    return false;
   }
 
   async #appear(): Promise<void> {
@@ -723,9 +739,19 @@ export class Group {
       if (hasCode(error, "ERR_PROTOCOL")) return;
       throw error;
     }
-    if (rootOf(member.readCap) === rootOf(writer.readCap()) || this.#isKnown(member.readCap))
-      return;
-    await this.#context.store.commit((draft) => this.#compose(draft, member));
+    if (rootOf(member.readCap) === rootOf(writer.readCap())) return;
+    const known = this.#isKnown(member.readCap);
+    for (;;) {
+      const { done, value } = known.next();
+      if (value === true) return;
+      if (done) break;
+      await this.#context.clock.sleep(0);
+    }
+    await this.#context.store.commit((draft) => {
+      // Another loop over the messages may have added it meanwhile.
+      const caps = this.#capsOf(rootOf(member.readCap));
+      if (!caps.some((cap) => equalBytes(cap, member.readCap))) this.#compose(draft, member);
+    });
     await this.#appear();
   }
 
@@ -767,14 +793,30 @@ function messageOf(box: Message): KatzenqtMessage | null {
   }
 }
 
-/** Whether two ReadCaps with the same root key read the same boxes, starting at any of them. */
-function isSameStream(one: ReadCap, other: ReadCap): boolean {
+/**
+ * Whether two ReadCaps with the same root key read the same boxes, starting at any of them. It
+ * yields now and then.
+ */
+function* isSameStream(one: ReadCap, other: ReadCap): Generator<undefined, boolean> {
   const [first, second] = [firstIndexOf(one), firstIndexOf(other)];
   const distance = messageBoxCounter(second) - messageBoxCounter(first);
   const [from, to] = distance >= 0n ? [first, second] : [second, first];
   // A stranger chooses the counter, so the distance must be limited.
   if (distance > MAX_DISTANCE || distance < -MAX_DISTANCE) return true;
-  return equalBytes(advanceMessageBoxIndex(from, messageBoxCounter(to)), to);
+  let index = from;
+  for (let at = messageBoxCounter(from), steps = 1; at < messageBoxCounter(to); at++, steps++) {
+    index = nextMessageBoxIndex(index);
+    if (steps % STEPS_A_TURN === 0) yield;
+  }
+  return equalBytes(index, to);
+}
+
+/** The result of work that yields now and then, without a pause. */
+function resultOf<T>(work: Generator<undefined, T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
 }
 
 /** The name of the channel that we send on to a group. */

@@ -6,7 +6,7 @@ import { gcmsiv } from "@noble/ciphers/aes.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { scryptAsync } from "@noble/hashes/scrypt.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { type Bytes, concatBytes, copyBytes, randomBytes, utf8 } from "../bytes/bytes.js";
+import { type Bytes, concatBytes, randomBytes, utf8 } from "../bytes/bytes.js";
 
 /** Length of the salt that a store keeps beside its sealed values, in bytes. */
 export const SALT_LENGTH = 32;
@@ -52,7 +52,7 @@ export const plainValues: ValueSeal = {
 export async function sealedValues(secret: StoreSecret, salt: Uint8Array): Promise<ValueSeal> {
   const master =
     "key" in secret
-      ? copyBytes(secret.key)
+      ? secret.key
       : await scryptAsync(utf8(secret.passphrase.normalize("NFKC")), salt, passphraseCost);
   const key = hkdf(sha256, master, salt, info, 32);
   return {

@@ -10,11 +10,7 @@ import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import { checkFlag, checkOptions } from "../bytes/options.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
 import { type CallOptions, checkCallOptions } from "../client/call-options.js";
-import {
-  advanceMessageBoxIndex,
-  messageBoxCounter,
-  nextMessageBoxIndex,
-} from "../bacap/message-box-index.js";
+import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { firstIndexOf, generateKeypair, readCapOf, withIndex } from "../bacap/capabilities.js";
 import { RequestTimeoutError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
@@ -27,7 +23,7 @@ import {
   noteBehind,
   sideStreamBox,
 } from "./framing.js";
-import type { Scheduler, Task } from "./scheduler.js";
+import { STEPS_A_TURN, type Scheduler, type Task } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 import { Waiters } from "./waiters.js";
 
@@ -239,7 +235,11 @@ export class Writer {
       throw new RangeError(`\`id\` must be the id of a message that was sent, got ${id}`);
     }
     const count = await this.#context.store.get(this.#boxCountKey(id));
-    const index = advanceMessageBoxIndex(first, id);
+    let index = first;
+    for (let at = messageBoxCounter(first), steps = 1; at < id; at++, steps++) {
+      index = nextMessageBoxIndex(index);
+      if (steps % STEPS_A_TURN === 0) await this.#context.scheduler.sleep(0, options?.signal);
+    }
     const way: Way = { kind: "tombstone", count: typeof count === "number" ? count : 1 };
     return this.#add(way, options, index);
   }

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MemoryLevel } from "memory-level";
-import { firstIndexOf, mutateCap, nextMessageBoxIndex, readCapOf } from "../../src/bacap/index.js";
+import {
+  firstIndexOf,
+  messageBoxCounter,
+  mutateCap,
+  nextMessageBoxIndex,
+  readCapOf,
+} from "../../src/bacap/index.js";
 import {
   type ChannelClient,
   type ChannelDatabase,
@@ -11,6 +17,7 @@ import {
   encodeKatzenqtMembers,
   openChannels,
 } from "../../src/channels/index.js";
+import { ReadCap } from "../../src/bytes/opaque.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { InvalidStateError } from "../../src/errors/errors.js";
 import { startTestNetwork } from "../../src/testing/index.js";
@@ -344,6 +351,35 @@ describe("groups", () => {
       DAY,
     );
     assert.deepEqual(heard, ["Bob: hello"]);
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("a member can announce only a few streams with one root key", async () => {
+    const { clock, open } = world();
+    const [alice, bob] = [await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    const readCap = (await bob.writer(b.ownChannel)).readCap();
+    const firstCounter = messageBoxCounter(firstIndexOf(readCap));
+    for (let i = 0; i < 10; i++) {
+      const bytes = readCap.slice();
+      // Its counter is a few hundred boxes ahead, and the keys there are wrong.
+      new DataView(bytes.buffer).setBigUint64(32, firstCounter + BigInt(300 + i), true);
+      const other = ReadCap.from(bytes);
+      await clock.runUntil(
+        b.send({ type: "introduction", member: { displayName: `Bob ${i}`, readCap: other } }),
+      );
+    }
+    await clock.runUntil(b.send("end"));
+    await clock.runUntil(
+      hear(a, (all) => all.includes("Bob: end")),
+      DAY,
+    );
+    assert.equal((await alice.list()).filter(({ kind }) => kind === "reader").length, 3);
+    assert.deepEqual(
+      a.members().map(({ displayName }) => displayName),
+      ["Bob"],
+    );
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 

@@ -14,7 +14,7 @@ test("writer, reader and network survive kill -9", { timeout: 240_000 }, async (
 
 test(
   "a store refuses a second process, and a killed process leaves no lock",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "katz-lock-"));
     let child: Child | null = null;

@@ -57,6 +57,20 @@ async function world(): Promise<{
 }
 
 describe("the rules of channels", () => {
+  it("a key that the caller erases at once is the store's key all the same", async () => {
+    const { open } = await world();
+    const disk = new Disk();
+    const key = new Uint8Array(32).fill(7);
+    const opening = open(disk, { key });
+    key.fill(0);
+    const channels = await opening;
+    await channels.create("out");
+    await channels.close();
+    const again = await open(disk, { key: new Uint8Array(32).fill(7) });
+    assert.equal((await again.list()).length, 1);
+    await again.close();
+  });
+
   it("every call with options refuses an unknown one", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
@@ -602,6 +616,24 @@ describe("the rules of channels", () => {
     assert.deepEqual(texts(await clock.runUntil(take(reader, 3))), ["one", "two", "three"]);
     // One, then two and three, then three again, perhaps with what may come after it.
     assert.ok(boxes.reads >= 3 && boxes.reads <= 5, `${boxes.reads} reads`);
+    await clock.runUntil(channels.close());
+  });
+
+  it("deleting a message far from the beginning does not block the event loop", async () => {
+    const { clock, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    await clock.runUntil(writer.send("x".repeat(60 * 2000)));
+    const { id } = await clock.runUntil(writer.send("last"));
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns++;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    await clock.runUntil(writer.delete(id).finally(() => (isOver = true)));
+    assert.ok(turns >= 8, `${turns} turns for 2,000 steps`);
     await clock.runUntil(channels.close());
   });
 

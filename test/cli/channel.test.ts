@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Ended, katz, linesOf, recordsOf } from "./katz.js";
+import { type Ended, interruptOnce, katz, linesOf, recordsOf } from "./katz.js";
 import { assertShape } from "./shapes.js";
 import { TransferNetwork } from "./transfer-network.js";
 
@@ -67,7 +67,7 @@ test("invites and accepts contacts, and lists them without a daemon", TIMEOUT, a
   // Ctrl-C before the answer: the voucher is kept and shown again.
   const first = await katz(
     ["channel", "invite", "bob", "--as", "alice", "--json", "--store", join(folder, "a")],
-    { cwd: folder, env: network.env, onStdout: (_soFar, child) => void child.kill("SIGINT") },
+    { cwd: folder, env: network.env, onStdout: interruptOnce },
   );
   assert.equal(first.code, 130, first.stderr);
   const [voucher] = recordsOf(first.stdout);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { katz, linesOf, recordsOf } from "./katz.js";
+import { interruptOnce, katz, linesOf, recordsOf } from "./katz.js";
 import { assertShape } from "./shapes.js";
 import { TransferNetwork } from "./transfer-network.js";
 
@@ -24,7 +24,7 @@ test(
       {
         cwd: folder,
         env: network.env,
-        onStdout: (_soFar, child) => void child.kill("SIGINT"),
+        onStdout: interruptOnce,
       },
     );
     const record = recordsOf(first.stdout)[0]!;

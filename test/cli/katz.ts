@@ -79,6 +79,11 @@ export async function katz(args: readonly string[], options: RunOptions = {}): P
   return { code, signal, stdout, stderr };
 }
 
+/** For `onStdout`: Ctrl-C after the first line. A second signal would end the process at once. */
+export function interruptOnce(soFar: string, child: ChildProcess): void {
+  if (soFar.includes("\n") && !child.killed) child.kill("SIGINT");
+}
+
 /** The lines of a text that ends with a newline. */
 export function linesOf(text: string): string[] {
   return text === "" ? [] : text.replace(/\n$/, "").split("\n");

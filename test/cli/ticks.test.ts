@@ -71,7 +71,7 @@ for (const [what, count, each] of [
   ["one file of 60 boxes", 1, 90_000],
   ["400 files, whose list takes a dozen boxes", 400, 400],
 ] as const) {
-  test(`sending and receiving ${what} uses 90 % of the ticks`, { timeout: 120_000 }, async () => {
+  test(`sending and receiving ${what} uses 90 % of the ticks`, { timeout: 300_000 }, async () => {
     const source = join(folder, `source ${count}`);
     mkdirSync(source);
     for (let i = 0; i < count; i++) writeFileSync(join(source, `file ${i}`), randomBytes(each));
@@ -89,7 +89,7 @@ for (const [what, count, each] of [
   });
 }
 
-test("copying uses 90 % of the ticks while boxes are written", { timeout: 120_000 }, async () => {
+test("copying uses 90 % of the ticks while boxes are written", { timeout: 300_000 }, async () => {
   const payload = join(folder, "payload");
   writeFileSync(payload, randomBytes(90_000));
   const { code, stderr } = await katz(["keygen", "-o", "stream"], { cwd: folder });

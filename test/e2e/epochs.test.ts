@@ -14,7 +14,7 @@ import { TwoClients, newStream } from "./two-clients.js";
 const hour = 3_600_000;
 const week = 7 * 24 * hour;
 
-describe("epochs", { timeout: 120_000 }, () => {
+describe("epochs", { timeout: 300_000 }, () => {
   test("operations continue over the end of epochs, and clients see each document", async () => {
     // So long that none ends by itself.
     await using both = await TwoClients.start({ epochMs: week });

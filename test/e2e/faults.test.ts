@@ -36,7 +36,7 @@ const courierClasses: readonly (readonly [number, ErrorClass])[] = [
   [77, errors.CourierInvalidEnvelopeError],
 ];
 
-describe("faults", { timeout: 120_000 }, () => {
+describe("faults", { timeout: 300_000 }, () => {
   let both: TwoClients;
   let alice: ThinClient;
   let bob: ThinClient;

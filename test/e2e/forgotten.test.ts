@@ -8,7 +8,7 @@ import { newStream, somePayload } from "./two-clients.js";
 
 test(
   "a copy fails if a new daemon forgot the boxes written before",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     await using before = await DevDaemon.start({ seed: "one network" });
     await using after = await DevDaemon.start({ seed: "one network" });

@@ -8,7 +8,7 @@ import type { EventOf } from "../../src/config/events.js";
 import { ClientClosedError, StartResendingCancelledError } from "../../src/errors/errors.js";
 import { TwoClients, newStream, readAll, somePayload } from "./two-clients.js";
 
-describe("resume", { timeout: 120_000 }, () => {
+describe("resume", { timeout: 300_000 }, () => {
   let both: TwoClients;
   let alice: ThinClient;
   let bob: ThinClient;

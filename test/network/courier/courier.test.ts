@@ -84,7 +84,7 @@ class RecordingLog implements EnvelopeLog {
   }
 }
 
-void describe("a courier and envelopes", () => {
+void describe("a courier", () => {
   void test("acknowledges first, and has the replica's reply later", async () => {
     const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(write);

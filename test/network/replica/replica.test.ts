@@ -40,7 +40,7 @@ function textIn(reply: unknown): string {
 }
 
 void describe("a replica", () => {
-  void test("stores in a shard what a courier sends, and passes it to the other shard", async () => {
+  void test("stores a courier's box if it is a shard, and passes it to the other shard", async () => {
     const fixture = await StorageFixture.start();
     const { shards } = placesIn(fixture);
     assert.deepEqual(await fixture.askReplica(shards[0]!, write), {
@@ -561,7 +561,7 @@ void describe("replication", () => {
     await fixture.network.close();
   });
 
-  void test("is not needed for boxes that expired: each replica collects them by itself", async () => {
+  void test("leaves expired boxes to the garbage collection of each replica", async () => {
     const fixture = await StorageFixture.start();
     const { shards } = placesIn(fixture);
     await fixture.askReplica(shards[0]!, write);
@@ -570,7 +570,7 @@ void describe("replication", () => {
     await fixture.network.close();
   });
 
-  void test("ends at a full replica, which refuses with 6", async () => {
+  void test("reports code 6 when a replica is full", async () => {
     const fixture = await StorageFixture.start();
     for (const { faults } of fixture.network.replicas) faults.storageLimitBytes = 400;
     const codes: number[] = [];

@@ -448,6 +448,27 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("an invitation that is made while a message is refused misses no message", async () => {
+    const { clock, boxes, open } = await world();
+    const database = new CrashDatabase(new Disk());
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const other = await open();
+    const writer = await channels.create("out");
+    for (const turns of [0, 1, 2, 3, 4]) {
+      database.failing = true;
+      const refused = assert.rejects(writer.send("refused"), ChannelStoreError);
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      const invitation = await writer.invitation({ history: false });
+      await clock.runUntil(refused);
+      database.failing = false;
+      await clock.runUntil(writer.send(`kept ${turns}`));
+      const reader = await other.import(`in ${turns}`, invitation);
+      const [message] = await clock.runUntil(take(reader, 1), 60_000);
+      assert.equal(texts([message!])[0], `kept ${turns}`);
+    }
+    await clock.runUntil(Promise.all([channels.close(), other.close()]));
+  });
+
   it("channels close while the disk is full", async () => {
     const { clock, open, boxes } = await world();
     const disk = new Disk();

@@ -33,6 +33,11 @@ const BUNDLES = {
   [`all of ${name}/bacap`]: `export * from "${name}/bacap"`,
 };
 
+test("a page's bundle of just ThinClient has at most 61 kB", async () => {
+  const { gzipped } = await bundle(`export { ThinClient } from "${name}"`);
+  assert.ok(gzipped <= MOST_CLIENT_BYTES, `${gzipped} bytes gzipped`);
+});
+
 for (const [what, code] of Object.entries(BUNDLES)) {
   test(`a page's bundle of ${what} contains nothing of Node and at most 62 KiB`, async (t) => {
     const { gzipped, inputs } = await bundle(code);

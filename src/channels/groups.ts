@@ -727,7 +727,10 @@ export class Group {
   #isDue(message: KatzenqtMessage | null, speaking: readonly SavedMember[]): boolean {
     return (message?.after ?? []).every(({ name, id }) => {
       const member = this.#memberNamed(name, speaking);
-      return !member || (this.#seen.get(member.channel) ?? -1n) >= id;
+      if (!member || (this.#seen.get(member.channel) ?? -1n) >= id) return true;
+      // A newcomer without the history never gets what was sent before.
+      const readCap = this.#context.readerNow(member.channel).readCap();
+      return id < messageBoxCounter(firstIndexOf(readCap));
     });
   }
 

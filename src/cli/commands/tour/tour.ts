@@ -41,9 +41,9 @@ async function run(output: Output, socket: string, call: Interruptible): Promise
   output.heading();
   output.heading("This starts a whole Katzenpost network inside one process and talks to it over");
   output.heading(
-    "a real Unix socket. Such an embedded network gives NO ANONYMITY: nothing is mixed,",
+    "a real Unix socket. Such an embedded network gives NO ANONYMITY: it does not mix,",
   );
-  output.heading("everything happens on this machine. Use it for development and tests.");
+  output.heading("and everything happens on this machine. Use it for development and tests.");
   await using daemon = await DevDaemon.start({ listen: `unix:${socket}` });
   await using client = await ThinClient.connect(daemon.config());
   await showNetwork(output, client, daemon.network.epoch().leftMs, call);

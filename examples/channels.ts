@@ -38,6 +38,44 @@ for await (const message of reader) {
 }
 // #endregion
 
+// #region again
+// What was read can be read again; `ack: "manual"` acknowledges nothing by itself.
+for await (const message of reader.messages({ from: 0n, ack: "manual" })) {
+  // Here: store the message and its id in your own database. Then:
+  await message.ack(); // this message and all before it
+  break;
+}
+// #endregion
+
+// #region atomic
+const [left, right] = [await ours.create("left"), await ours.create("right")];
+// The readers of both get these together: one copy command makes them readable.
+const both = await ours.atomically((batch) => {
+  batch.send(left, "the key is under the mat");
+  batch.send(right, "nobody is at home");
+});
+await both.stored;
+// #endregion
+
+// #region streams
+// Takes a chunk only while fewer than 64 messages wait, and closes when the replicas have all.
+const lines = new Blob(["one long text, ", "cut as it comes"]).stream();
+await lines.pipeTo(left.writable());
+
+const arrived = await theirs.import("left", await left.invitation(), { from: "start" });
+const heardLeft: string[] = [];
+for await (const bytes of arrived.readable()) {
+  heardLeft.push(utf8ToText(bytes)); // one chunk for each message
+  if (heardLeft.join(" ").endsWith("it comes")) break;
+}
+// #endregion
+assert.match(heardLeft.join(" "), /^the key is under the mat one long text, /);
+
+// #region statistics
+const { boxesWritten, queued } = ours.statistics();
+console.log(`${boxesWritten} boxes written, ${queued} messages wait`);
+// #endregion
+
 // #region contact
 // Alice makes a voucher and hands its 32 bytes to Bob, in private.
 const toBob = await ours.contacts.invite("Bob", { displayName: "Alice" });

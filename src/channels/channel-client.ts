@@ -40,7 +40,7 @@ export interface BoxWrittenDiagnostic extends DiagnosticBase {
   readonly type: "boxWritten";
   /** The message that the box belongs to: `Delivery.id`. */
   readonly id: bigint;
-  /** From the start of the call to the replicas' answer, in ms. */
+  /** From the start of the call, or of the whole batch, to the replicas' answer, in ms. */
   readonly durationMs: number;
 }
 

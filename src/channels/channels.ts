@@ -649,7 +649,13 @@ export class Channels implements AsyncDisposable {
     this.#scheduler.add({
       run: async (signal) => {
         try {
+          const startedAt = this.#scheduler.now();
           await runBatch(this.#client, parts as NonNullable<(typeof parts)[number]>[], signal);
+          const durationMs = this.#scheduler.now() - startedAt;
+          for (const [i, writer] of entry.writers.entries()) {
+            const written = { channel: writer.name, id: writer.batchId(), durationMs };
+            for (const _box of parts[i]!.boxes) this.#diagnose({ type: "boxWritten", ...written });
+          }
           this.#batches.delete(id);
           for (const writer of entry.writers) writer.batchDone();
           this.#store.commitLazily((draft) => draft.delete(batchKey(id)));

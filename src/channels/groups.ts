@@ -39,6 +39,7 @@ import {
   encodeKatzenqtMessage,
 } from "./katzenqt.js";
 import type { Message } from "./reader.js";
+import { STEPS_A_TURN } from "./scheduler.js";
 import { type Draft, field, keyNumber, numberOfKey } from "./store.js";
 import { Waiters } from "./waiters.js";
 import {
@@ -62,8 +63,6 @@ const MAX_CAUSES = 16;
 const HOLD_MS = 60_000;
 /** The largest distance, in boxes, at which two indices are compared: seconds of computation. */
 const MAX_DISTANCE = 50_000n;
-/** How many steps from index to index are made in one turn of the event loop. */
-const STEPS_A_TURN = 256;
 /**
  * The most streams that are read for one root key. A member of katzenqt may have two: see
  * {@link Group.members}. A stranger could announce any number, each of which must be compared with
@@ -728,7 +727,10 @@ export class Group {
   #isDue(message: KatzenqtMessage | null, speaking: readonly SavedMember[]): boolean {
     return (message?.after ?? []).every(({ name, id }) => {
       const member = this.#memberNamed(name, speaking);
-      return !member || (this.#seen.get(member.channel) ?? -1n) >= id;
+      if (!member || (this.#seen.get(member.channel) ?? -1n) >= id) return true;
+      // A newcomer without the history never gets what was sent before.
+      const readCap = this.#context.readerNow(member.channel).readCap();
+      return id < messageBoxCounter(firstIndexOf(readCap));
     });
   }
 

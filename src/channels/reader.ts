@@ -16,7 +16,7 @@ import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
 import { NATIVE_WINDOW, parseBox } from "./framing.js";
-import type { ReadTask, Scheduler } from "./scheduler.js";
+import { STEPS_A_TURN, type ReadTask, type Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 import { Waiters } from "./waiters.js";
 
@@ -30,8 +30,6 @@ const LOOK_AHEAD_EVERY = 10;
 const LOOK_AHEAD = 1024;
 /** How many boxes in a row each look ahead requests, after those of the previous look. */
 const SCAN = 16;
-/** How many steps from index to index are made in one turn of the event loop. */
-const STEPS_A_TURN = 256;
 /**
  * After this many misses a side stream is given up. It was stored completely before the channel
  * referred to it, so a box that is missing for so long is gone.
@@ -593,7 +591,6 @@ export class Reader implements AsyncIterable<Message> {
     let { index } = from;
     for (let at = from.distance; at < distance; at++) {
       index = nextMessageBoxIndex(index);
-      // Thousands of steps in one turn would block everything else.
       if (at % STEPS_A_TURN === 0) await this.#context.scheduler.sleep(0, signal);
     }
     return { index, distance };

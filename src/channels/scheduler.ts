@@ -31,6 +31,12 @@ const LONGEST_WAIT_MS = 60_000;
 /** How far the wall clock may drift from the monotonic one before it counts as set, in ms. */
 const DRIFT_MS = 1000;
 
+/**
+ * How many steps from index to index are made in one turn of the event loop: thousands would block
+ * everything else.
+ */
+export const STEPS_A_TURN = 256;
+
 /** A piece of work. */
 export interface Task {
   run(signal: AbortSignal): Promise<void>;
@@ -120,7 +126,7 @@ export class Scheduler {
   }
 
   /** Resolves after `ms`; 0 is a later turn of the event loop. */
-  sleep(ms: number, signal: AbortSignal): Promise<void> {
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return this.#clock.sleep(ms, signal);
   }
 

@@ -10,11 +10,7 @@ import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import { checkFlag, checkOptions } from "../bytes/options.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
 import { type CallOptions, checkCallOptions } from "../client/call-options.js";
-import {
-  advanceMessageBoxIndex,
-  messageBoxCounter,
-  nextMessageBoxIndex,
-} from "../bacap/message-box-index.js";
+import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { firstIndexOf, generateKeypair, readCapOf, withIndex } from "../bacap/capabilities.js";
 import { RequestTimeoutError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
@@ -27,7 +23,7 @@ import {
   noteBehind,
   sideStreamBox,
 } from "./framing.js";
-import type { Scheduler, Task } from "./scheduler.js";
+import { STEPS_A_TURN, type Scheduler, type Task } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 import { Waiters } from "./waiters.js";
 
@@ -105,14 +101,17 @@ class Tracked implements Delivery {
   readonly id: bigint;
   /** Its number in the outbox. */
   readonly seq: number;
+  /** The box after it; null if the message was durable before. */
+  readonly next: MessageBoxIndex | null;
   state: DeliveryState = "queued";
   lastError: unknown = null;
   readonly stored: Promise<void>;
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
 
-  constructor(id: bigint, seq: number) {
+  constructor(id: bigint, seq: number, next: MessageBoxIndex | null = null) {
     this.id = id;
     this.seq = seq;
+    this.next = next;
     this.stored = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.stored.catch(() => {});
   }
@@ -164,6 +163,8 @@ export class Writer {
   #seq: number;
   /** Number after the last durable message: a message that is not durable must not be sent. */
   #durable: number;
+  /** The box after the last durable message. */
+  #durableNext: MessageBoxIndex;
   /** Number of the oldest message in the outbox. */
   #head: number;
   #forkedAt: bigint | null;
@@ -186,6 +187,7 @@ export class Writer {
     this.#next = saved.next;
     this.#seq = saved.seq;
     this.#durable = saved.seq;
+    this.#durableNext = saved.next;
     this.#head = saved.head;
     this.#forkedAt = saved.forkedAt;
   }
@@ -239,7 +241,11 @@ export class Writer {
       throw new RangeError(`\`id\` must be the id of a message that was sent, got ${id}`);
     }
     const count = await this.#context.store.get(this.#boxCountKey(id));
-    const index = advanceMessageBoxIndex(first, id);
+    let index = first;
+    for (let at = messageBoxCounter(first), steps = 1; at < id; at++, steps++) {
+      index = nextMessageBoxIndex(index);
+      if (steps % STEPS_A_TURN === 0) await this.#context.scheduler.sleep(0, options?.signal);
+    }
     const way: Way = { kind: "tombstone", count: typeof count === "number" ? count : 1 };
     return this.#add(way, options, index);
   }
@@ -283,7 +289,7 @@ export class Writer {
     draft.put(this.#outKey(seq), encodeOutgoing(index, way));
     if (!at && count > 1) draft.put(this.#boxCountKey(id), count);
     this.#putCursor(draft);
-    const delivery = new Tracked(id, seq);
+    const delivery = new Tracked(id, seq, this.#next);
     this.#deliveries.set(seq, delivery);
     return delivery;
   }
@@ -327,8 +333,10 @@ export class Writer {
   }
 
   /** Allows a message whose transaction is durable to go out. @internal */
-  committed({ seq }: Tracked): void {
-    this.#durable = Math.max(this.#durable, seq + 1);
+  committed({ seq, next }: Tracked): void {
+    if (seq < this.#durable) return;
+    this.#durable = seq + 1;
+    this.#durableNext = next ?? this.#durableNext;
   }
 
   #putCursor(draft: Draft): void {
@@ -355,8 +363,10 @@ export class Writer {
     checkOptions("options", options, ["history"]);
     checkFlag("options.history", options.history, true);
     const whole = readCapOf(this.#writeCap);
-    const readCap = options.history === false ? withIndex(whole, this.#next) : whole;
-    return { readCap, nextMessageBoxIndex: MessageBoxIndex.from(this.#next) };
+    // Not the box after a message that is being stored: if that fails, the next one gets its box.
+    const next = this.#durableNext;
+    const readCap = options.history === false ? withIndex(whole, next) : whole;
+    return { readCap, nextMessageBoxIndex: MessageBoxIndex.from(next) };
   }
 
   /** The messages that are not yet stored at the replicas, oldest first. */
@@ -658,6 +668,7 @@ export class Writer {
     this.#afterNext = null;
     this.#seq = saved.seq;
     this.#durable = saved.seq;
+    this.#durableNext = saved.next;
     for (const seq of this.#deliveries.keys()) {
       if (seq >= this.#seq) this.#deliveries.delete(seq);
     }

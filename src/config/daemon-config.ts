@@ -9,6 +9,7 @@ import { isTable } from "../errors/config-checks.js";
 import { ConfigError, ProtocolError } from "../errors/errors.js";
 import { isMarked, markOf } from "../errors/marks.js";
 import { kemSchemeByName, kemSchemes } from "../kem/registry.js";
+import { isEd25519, isSmallOrder } from "../pki/authority-keys.js";
 import { Geometry, type GeometryFields, geometryLengths } from "../pki/geometry.js";
 import { decodePem, publicKeyPemType } from "../pki/pem.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -183,7 +184,7 @@ export class DaemonConfig {
 
   /**
    * Reads the text of a file; messages call it `source`. It accepts and refuses the same files as
-   * upstream's loader; keys match in any case.
+   * upstream's loader, and also refuses authorities' keys of small order; keys match in any case.
    * @throws ConfigError that begins with `config: <source>: ` and names the line, what is wrong and
    * what to do.
    */
@@ -575,6 +576,14 @@ function readAuthorities(top: Reader, mayBeName: boolean): PinnedAuthority[] {
       );
     }
     const { scheme, identityKey } = readIdentityKey(peer, "IdentityPublicKey");
+    // Upstream takes it, and with it documents that anybody may have signed.
+    if (isEd25519(scheme) && isSmallOrder(identityKey)) {
+      const what = "is a key of small order: anybody can sign for it";
+      throw peer.error(
+        "IdentityPublicKey",
+        `${peer.name("IdentityPublicKey")} ${what}; ${operator}`,
+      );
+    }
     return {
       identifier,
       pkiSignatureScheme: scheme,

@@ -153,6 +153,11 @@ export class ClientConnection {
   #flush(): void {
     if (this.#unsent.length === 0) return;
     const frames = this.#unsent.take();
+    if (this.#slow !== null && this.#transport.queuedBytes === 0) {
+      // A client that reads everything between two looks must not fill the list until the next one.
+      this.#ends = this.#ends.filter((end) => end > this.#written);
+      this.#slowSinceMs = this.#handlers.clock.monotonic();
+    }
     this.#written += frames.length;
     this.#transport.write(frames);
     if (this.#slow !== null || this.#closed || this.#transport.queuedBytes === 0) return;

@@ -22,7 +22,7 @@ import type { KeptNetwork, KeptNetworkOptions } from "./kept-network.js";
 import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "./network.js";
 import { NikeSchemes } from "./nike-schemes.js";
 import type { Rates } from "./parameters.js";
-import { derivedRandom, seedBytes } from "./random.js";
+import { derivedRandom, ownSeed, seedBytes } from "./random.js";
 import type { StorageTrace } from "./storage-link.js";
 import type { StorageNetwork } from "./storage-network.js";
 
@@ -156,6 +156,7 @@ export class EmbeddedDaemon implements AsyncDisposable {
    */
   static async start(options: EmbeddedDaemonOptions = {}): Promise<EmbeddedDaemon> {
     checkEmbeddedDaemonOptions(options, { store: storeCheck });
+    options = { ...options, seed: ownSeed(options.seed) };
     const { store, clock = realClock } = options;
     const nowMs = clock.now();
     const kept = store === undefined ? undefined : await openStore(store, { ...options, nowMs });

@@ -6,6 +6,7 @@ import {
   type Bytes,
   type RandomSource,
   concatBytes,
+  copyBytes,
   randomBytes,
   utf8,
   isBytes,
@@ -15,6 +16,11 @@ import { hash256 } from "../bytes/hash.js";
 
 /** A seed for a network; the same seed gives the same network. */
 export type Seed = Uint8Array | string | number;
+
+/** A seed in memory of its own: its owner may erase its bytes once a call was made. */
+export function ownSeed<S extends Seed | undefined>(seed: S): S | Bytes {
+  return isBytes(seed) ? copyBytes(seed) : seed;
+}
 
 /** The 32 bytes of a seed; without a seed, random bytes from the platform. */
 export function seedBytes(seed: Seed | undefined): Bytes {

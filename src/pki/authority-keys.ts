@@ -81,7 +81,8 @@ const smallOrder = new Set([
   "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ]);
 
-function isSmallOrder(publicKey: Bytes): boolean {
+/** Whether an Ed25519 key is a point of small order, for which anybody can sign. */
+export function isSmallOrder(publicKey: Uint8Array): boolean {
   const y = copyBytes(publicKey);
   if (y.length > 0) y[y.length - 1]! &= 0x7f;
   return smallOrder.has(toHex(y));

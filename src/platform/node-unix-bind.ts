@@ -93,7 +93,7 @@ async function removeStale(path: string): Promise<void> {
   if (before === undefined) return;
   if (!before.isSocket()) {
     throw new ConfigError(
-      `cannot listen on unix:${path}: another file has that name, and is not removed`,
+      `cannot listen on unix:${path}: a file or folder has that name, and is not removed`,
     );
   }
   if (await answers(path)) throw inUse(path);

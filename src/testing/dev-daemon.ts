@@ -5,6 +5,7 @@
 import { realClock } from "../clock/real.js";
 import { PKI_SIGNATURE_SCHEME, WIRE_KEM_SCHEME } from "../network/authority/authority.js";
 import { EmbeddedDaemon, type EmbeddedDaemonOptions } from "../network/embedded-daemon.js";
+import { ownSeed } from "../network/random.js";
 import { encodePublicKeyPem } from "../pki/pem.js";
 import type { WsRefusal } from "../platform/node-listen.js";
 import { parseAddress } from "../transport/address.js";
@@ -101,6 +102,7 @@ export class DevDaemon extends EmbeddedDaemon {
    */
   static override async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
+    options = { ...options, seed: ownSeed(options.seed) };
     await checkAddresses(options);
     const { gateway, authorityPort } = options;
     const mixing = options.mixing ?? (gateway === undefined ? "instant" : "sphinx");

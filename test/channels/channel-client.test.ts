@@ -40,6 +40,20 @@ describe("the reports of channels", () => {
       clock,
       diagnostics,
     });
+    const [one, two] = [await channels.create("one"), await channels.create("two")];
+    const batch = await channels.atomically(({ send }) => {
+      send(one, "a box");
+      send(two, "more than one box ".repeat(5));
+    });
+    await clock.runUntil(batch.stored);
+    assert.deepEqual(
+      of("boxWritten").map(({ channel }) => channel),
+      ["one", "two", "two"],
+    );
+    assert.equal(of("boxWritten")[0]!.id, batch.id);
+    assert.equal(channels.statistics().boxesWritten, 3);
+    events.length = 0;
+
     const writer = await channels.create("out");
     const backup = disk.copy();
     const reader = await channels.import("in", await writer.invitation());
@@ -77,7 +91,7 @@ describe("the reports of channels", () => {
     }
     const { boxesWritten, writesFailed, boxesAsked, boxesFound, boxesLost, queued } =
       channels.statistics();
-    assert.deepEqual([boxesWritten, writesFailed, boxesLost, queued], [2, 1, 1, 0]);
+    assert.deepEqual([boxesWritten, writesFailed, boxesLost, queued], [5, 1, 1, 0]);
     assert.deepEqual(
       of("gap").map(({ channel, boxes: count }) => [channel, count]),
       [["in", 1]],

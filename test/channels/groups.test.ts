@@ -172,6 +172,28 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
+  it("a reply to a message that a newcomer cannot read does not wait for it", async () => {
+    const { clock, open } = world();
+    const [alice, bob, carol] = [await open(), await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    await clock.runUntil((await clock.runUntil(a.send("question"))).stored);
+    await clock.runUntil(
+      hear(b, (all) => all.includes("Alice: question")),
+      DAY,
+    );
+    const c = await clock.runUntil(carol.groups.join("friends", { displayName: "Carol" }));
+    const induction = await clock.runUntil(b.induct(c.voucher!, { history: false }));
+    await clock.runUntil(Promise.all([induction.taken(), c.joined()]), DAY);
+    await clock.runUntil((await clock.runUntil(b.send("answer"))).stored);
+    const heard = await clock.runUntil(
+      hear(c, (all) => all.includes("Bob: answer")),
+      30_000,
+    );
+    assert.deepEqual(texts(heard), ["Bob: answer"]);
+    await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
+  });
+
   it("a reply is not shown before the message it refers to", async () => {
     const { clock, open } = world();
     const [alice, bob, carol] = [await open(), await open(), await open()];

@@ -448,6 +448,27 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("an invitation that is made while a message is refused misses no message", async () => {
+    const { clock, boxes, open } = await world();
+    const database = new CrashDatabase(new Disk());
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const other = await open();
+    const writer = await channels.create("out");
+    for (const turns of [0, 1, 2, 3, 4]) {
+      database.failing = true;
+      const refused = assert.rejects(writer.send("refused"), ChannelStoreError);
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      const invitation = await writer.invitation({ history: false });
+      await clock.runUntil(refused);
+      database.failing = false;
+      await clock.runUntil(writer.send(`kept ${turns}`));
+      const reader = await other.import(`in ${turns}`, invitation);
+      const [message] = await clock.runUntil(take(reader, 1), 60_000);
+      assert.equal(texts([message!])[0], `kept ${turns}`);
+    }
+    await clock.runUntil(Promise.all([channels.close(), other.close()]));
+  });
+
   it("channels close while the disk is full", async () => {
     const { clock, open, boxes } = await world();
     const disk = new Disk();
@@ -616,6 +637,24 @@ describe("the rules of channels", () => {
     assert.deepEqual(texts(await clock.runUntil(take(reader, 3))), ["one", "two", "three"]);
     // One, then two and three, then three again, perhaps with what may come after it.
     assert.ok(boxes.reads >= 3 && boxes.reads <= 5, `${boxes.reads} reads`);
+    await clock.runUntil(channels.close());
+  });
+
+  it("deleting a message far from the beginning does not block the event loop", async () => {
+    const { clock, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    await clock.runUntil(writer.send("x".repeat(60 * 2000)));
+    const { id } = await clock.runUntil(writer.send("last"));
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns++;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    await clock.runUntil(writer.delete(id).finally(() => (isOver = true)));
+    assert.ok(turns >= 8, `${turns} turns for 2,000 steps`);
     await clock.runUntil(channels.close());
   });
 

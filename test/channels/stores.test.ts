@@ -1,13 +1,15 @@
 /** One suite for every kind of database: in memory, LevelDB, and IndexedDB in a real browser. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it, test } from "node:test";
 import { MemoryLevel } from "memory-level";
-import type { ChannelDatabase } from "../../src/channels/index.js";
+import { type ChannelDatabase, openChannels } from "../../src/channels/index.js";
+import { realClock } from "../../src/clock/real.js";
 import { HeadlessBrowser, findChromium } from "../e2e/browser/chromium.js";
 import { PageServer } from "../e2e/browser/page-server.js";
+import { BoxesDouble } from "./boxes-double.js";
 import type * as suite from "./store-suite.js";
 import { type StorePlace, namedStoreCases, storeCases } from "./store-suite.js";
 
@@ -32,6 +34,26 @@ describe("channels over classic-level", () => {
     it(name, () => run(place(), place()));
   }
 });
+
+test(
+  "a store's folder is for its owner only, and refused if others can read it",
+  { skip: process.platform === "win32" ? "not run: no modes here" : false },
+  async () => {
+    const path = join(folder, "private");
+    const client = new BoxesDouble(realClock).client();
+    await (await openChannels(client, path)).close();
+    assert.equal(statSync(path).mode & 0o777, 0o700);
+    for (const mode of [0o750, 0o701, 0o755]) {
+      chmodSync(path, mode);
+      await assert.rejects(openChannels(client, path), {
+        name: "ChannelStoreError",
+        message: /has mode 0\d+, so others can read the keys in it: make it private \(chmod 700\)/,
+      });
+    }
+    chmodSync(path, 0o700);
+    await (await openChannels(client, path)).close();
+  },
+);
 
 /** Runs in the page, so it cannot use anything else from this file. */
 async function runInPage(name: string): Promise<string> {

@@ -103,7 +103,7 @@ test("katz daemon does not touch a file that is not a socket, or a socket in use
   writeFileSync(path, "keep me");
   const { code, stderr } = await katz("daemon", "--listen", `unix:${path}`);
   assert.equal(code, 2);
-  assert.match(stderr, /another file has that name, and is not removed/);
+  assert.match(stderr, /a file or folder has that name, and is not removed/);
   assert.equal(statSync(path).size, 7);
 
   const busy = join(folder, "busy.sock");

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-const GROWTH_LIMIT = 10 * 1024 * 1024;
+const GROWTH_LIMIT = 3 * 1024 * 1024;
 
 interface Measured {
   readonly before: number;

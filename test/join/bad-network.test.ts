@@ -12,7 +12,7 @@ import { realClock } from "../../src/clock/real.js";
 import { DEFAULT_EPOCH_MS, epochAt } from "../../src/pki/epoch.js";
 import { encodePublicKeyPem } from "../../src/pki/pem.js";
 import { temporaryFolder } from "../cli/katz.js";
-import { type DocumentChange, signedDocument } from "../gateway/scripted-network.js";
+import { type DocumentChange, authorities, signedDocument } from "../gateway/scripted-network.js";
 import { clientToml, gateway } from "./joined-fixture.js";
 
 /** Waits until the state of a joined daemon is as wanted, and returns the state. */
@@ -54,6 +54,19 @@ const wrongDocuments: readonly [string, (epoch: number) => DocumentChange, RegEx
     /^gateway1: .*[Tt]opology/,
   ],
 ];
+
+test("a file with an authority's key of small order is refused: anybody can sign for it", () => {
+  const pem = (key: Uint8Array): string => JSON.stringify(encodePublicKeyPem("Ed25519", key));
+  const identity = new Uint8Array(32);
+  identity[0] = 1;
+  const toml = clientToml("tcp://127.0.0.1:1", (text) =>
+    text.replace(pem(authorities[1]!.publicKey), pem(identity)),
+  );
+  assert.throws(() => DaemonConfig.parse(toml), {
+    name: "ConfigError",
+    message: /^config: \(text\): line \d+: VotingAuthority.Peers.IdentityPublicKey .*small order/,
+  });
+});
 
 for (const [what, change, problem] of wrongDocuments) {
   test(`a document ${what} is not used, and its problem is reported while the link is up`, async () => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { utf8ToText } from "../../src/bytes/bytes.js";
+import { toHex, utf8ToText } from "../../src/bytes/bytes.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { ThinClient } from "../../src/client/thin-client.js";
-import { startTestNetwork } from "../../src/testing/index.js";
+import { EmbeddedDaemon } from "../../src/network/index.js";
+import { DevDaemon, startTestNetwork } from "../../src/testing/index.js";
 
 const text = (reply: Uint8Array): string => utf8ToText(reply).replace(/\0+$/, "");
 
@@ -39,6 +40,21 @@ test("the same seed gives the same network, and another seed another one", async
   const first = await identities();
   assert.equal(await identities(), first);
   assert.notEqual(await identities("another"), first);
+});
+
+test("a seed that the caller erases at once is the network's seed all the same", async () => {
+  for (const kind of [DevDaemon, EmbeddedDaemon]) {
+    const identities = async (erased: boolean): Promise<string> => {
+      const seed = new Uint8Array(32).fill(7);
+      const starting = kind.start({ seed });
+      if (erased) seed.fill(0);
+      const daemon = await starting;
+      const nodes = daemon.network.serviceNodes.map(({ identityHash }) => toHex(identityHash));
+      await daemon.close();
+      return nodes.join();
+    };
+    assert.equal(await identities(true), await identities(false));
+  }
 });
 
 test("faults are controlled through the network, and a test's own clients can dial it", async () => {

@@ -7,6 +7,8 @@ import { ROOT, manifest } from "./packed-package.js";
 
 /** The largest size, gzipped, of a page's bundle with everything that the main entry exports. */
 const MOST_BYTES = 62 * 1024;
+/** The same with the client alone, as most pages import it. */
+const MOST_CLIENT_BYTES = 61_000;
 
 /** Bundles a page's script; any import from Node makes the build fail. */
 async function bundle(code: string): Promise<{ gzipped: number; inputs: string[] }> {
@@ -32,6 +34,11 @@ const BUNDLES = {
   [`all of ${name}/wire`]: `export * from "${name}/wire"`,
   [`all of ${name}/bacap`]: `export * from "${name}/bacap"`,
 };
+
+test("a page's bundle of just ThinClient has at most 61 kB", async () => {
+  const { gzipped } = await bundle(`export { ThinClient } from "${name}"`);
+  assert.ok(gzipped <= MOST_CLIENT_BYTES, `${gzipped} bytes gzipped`);
+});
 
 for (const [what, code] of Object.entries(BUNDLES)) {
   test(`a page's bundle of ${what} contains nothing of Node and at most 62 KiB`, async (t) => {

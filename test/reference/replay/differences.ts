@@ -41,7 +41,7 @@ const EMPTY_PAYLOAD = {
 const WRONG_LENGTH = {
   reference: "a capability or index of a wrong length ends the connection",
   why:
-    "an application's mistake in one request should not take its other requests with it, " +
+    "an application's mistake in one request should not end its other requests, " +
     "and the reply should say what was wrong",
 } as const;
 

@@ -245,7 +245,7 @@ async function connectSoon(client: ThinClient): Promise<void> {
   connecting.catch(() => {});
 }
 
-/** Prints where the page is. Its URL is a secret, so it is only shown on a terminal. */
+/** Prints where the page is. Its URL is a secret, so it goes to standard output only. */
 function tell(output: Output, server: ConsoleServer, subject: Started["subject"]): void {
   output.result(server.url, {
     type: "console",

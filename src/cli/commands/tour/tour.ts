@@ -40,10 +40,8 @@ async function run(output: Output, socket: string, call: Interruptible): Promise
   output.heading(output.style("bold", "Katzenpost thin client: the tour"));
   output.heading();
   output.heading("This starts a whole Katzenpost network inside one process and talks to it over");
-  output.heading(
-    "a real Unix socket. Such an embedded network gives NO ANONYMITY: nothing is mixed,",
-  );
-  output.heading("everything happens on this machine. Use it for development and tests.");
+  output.heading("a real Unix socket. Such an embedded network gives NO ANONYMITY: it does not");
+  output.heading("mix, and everything happens on this machine. Use it for development and tests.");
   await using daemon = await DevDaemon.start({ listen: `unix:${socket}` });
   await using client = await ThinClient.connect(daemon.config());
   await showNetwork(output, client, daemon.network.epoch().leftMs, call);

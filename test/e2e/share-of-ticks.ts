@@ -30,9 +30,10 @@ export async function shareOfTicks(
   while (!state.ended) {
     await clock.advance(50);
     // The virtual clock stands while work waits for the disk, however slow that is.
-    do {
-      if (waitsForDisk) await new Promise((resolve) => setTimeout(resolve, 1));
-    } while (waitsForDisk && isDiskBusy());
+    if (waitsForDisk) {
+      do await new Promise((resolve) => setTimeout(resolve, 1));
+      while (isDiskBusy());
+    }
     look();
   }
   await working;

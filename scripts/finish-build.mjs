@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, relative, sep } from "node:path";
+import { dirname, join, posix, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildPlayground } from "./build-playground.mjs";
 
@@ -56,9 +56,35 @@ function replaceFile(path, text) {
 /** Where the package's files are kept while others replace them. */
 const setAside = join(dist, ".set-aside");
 
-/** Pages with pictures, which the package omits: a registry's page could not show them either. */
-const picturePages = ["README.md", "docs/guide/console.md"];
+/** Pictures in pages, which the package omits: a registry's page could not show them either. */
 const picture = /^!\[[^\]]*\]\([^)]*\.webp\)\n\n?/gm;
+const link = /\[([^\]]+)\]\(([^)\s#:]+)(?:#[^)\s]*)?\)/g;
+
+/** Returns a function that says whether the package contains a file, by its list of files. */
+function packedFiles() {
+  const { files } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const rules = [...files, "README.md", "LICENSE", "package.json"].map((glob) => {
+    const pattern = glob
+      .replace(/^!/, "")
+      .replace(/[.]/g, "\\.")
+      .replace(/\*\*\/|\*/g, (stars) => (stars === "*" ? "[^/]*" : "(.*/)?"))
+      .replace(/\{(.*)\}/g, (_, names) => `(${names.replaceAll(",", "|")})`);
+    return { contains: !glob.startsWith("!"), pattern: new RegExp(`^${pattern}(/|$)`) };
+  });
+  return (path) => rules.findLast(({ pattern }) => pattern.test(path))?.contains ?? false;
+}
+
+/**
+ * A page without its pictures, and with only the text of each link to a file that the package
+ * omits.
+ */
+function packedPage(page, isPacked) {
+  const text = readFileSync(join(root, page), "utf8");
+  return text.replace(picture, "").replace(link, (whole, words, target) => {
+    const path = posix.join(posix.dirname(page), target);
+    return existsSync(join(root, path)) && !isPacked(path) ? words : whole;
+  });
+}
 
 /** Replaces a file by another text until `endPack`. */
 function setFileAside(path, text) {
@@ -83,10 +109,14 @@ export async function beginPack() {
       : readFileSync(path, "utf8");
     setFileAside(path, text.replace(mapLine, "\n"));
   }
-  for (const page of picturePages) {
-    const path = join(root, page);
-    setFileAside(path, readFileSync(path, "utf8").replace(picture, ""));
-  }
+  const isPacked = packedFiles();
+  const pages = [
+    ...filesBelow(join(root, "docs")),
+    ...readdirSync(root).map((name) => join(root, name)),
+  ]
+    .map((path) => relative(root, path).replaceAll(sep, "/"))
+    .filter((page) => page.endsWith(".md") && isPacked(page));
+  for (const page of pages) setFileAside(join(root, page), packedPage(page, isPacked));
 }
 
 /** Restores the files that were replaced. */

@@ -1,7 +1,7 @@
 /** The packages that npm builds from a clone without a build: a tarball and a git dependency. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -57,7 +57,7 @@ function consumer(label: string): string {
   return project;
 }
 
-test("npm pack of a fresh clone creates a package with its code, whose README has no dead links", () => {
+test("npm pack of a fresh clone creates a package with its code, and pages without dead links", () => {
   run("npm", ["pack", "--silent"], clone);
   const tarball = readdirSync(clone).find((file) => file.endsWith(".tgz"));
   assert.ok(tarball);
@@ -65,10 +65,18 @@ test("npm pack of a fresh clone creates a package with its code, whose README ha
   const packed = new Set(files.map((file) => file.replace(/^package\//, "")));
   assert.ok(packed.has("dist/src/index.js"));
   assert.ok(packed.has("dist/src/index.d.ts"));
-  const readme = run("tar", ["-xOf", tarball, "package/README.md"], clone);
-  const dead = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)]
-    .map(([, link]) => posix.normalize(link!))
-    .filter((link) => ![...packed].some((file) => file === link || file.startsWith(`${link}/`)));
+  run("tar", ["-xf", tarball, "-C", folder], clone);
+  const dead: string[] = [];
+  const pages = [...packed].filter((file) => file.endsWith(".md"));
+  assert.ok(pages.length > 10, pages.join(", "));
+  for (const page of pages) {
+    const text = readFileSync(join(folder, "package", page), "utf8").replace(/^```[^]*?^```/gm, "");
+    for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      const target = posix.join(posix.dirname(page), link!);
+      const isThere = [...packed].some((file) => file === target || file.startsWith(`${target}/`));
+      if (!isThere) dead.push(`${page}: ${link}`);
+    }
+  }
   assert.deepEqual(dead, []);
   const project = consumer("tarball");
   run("npm", ["install", "--no-audit", "--no-fund", "--silent", join(clone, tarball)], project);

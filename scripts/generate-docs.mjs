@@ -3,11 +3,13 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { renderErrors } from "../dist/test/docs/render-errors.js";
 import { renderFromPython } from "../dist/test/reference/parity/render-page.js";
+import { renderDifferences } from "../dist/test/reference/replay/render-differences.js";
 import { fillCodeBlocks } from "./code-blocks.mjs";
 
 const check = process.argv.includes("--check");
 const pages = {
   "docs/from-python.md": renderFromPython(),
+  "docs/differences.md": renderDifferences(),
   "docs/errors.md": fillCodeBlocks(renderErrors(), "docs/errors.md"),
 };
 

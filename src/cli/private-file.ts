@@ -1,9 +1,11 @@
 /** Files that hold secrets: only for their owner, and replaced atomically. */
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { link, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { syncFolder } from "../platform/node-small-file.js";
 import { UsageError } from "./failure.js";
+
+export { makeFolder } from "../platform/node-make-folder.js";
 
 /**
  * Writes a file with mode 0600, replacing an existing one. After a crash of the process or the
@@ -74,34 +76,6 @@ export async function removeLeftovers(path: string, olderThanMs: number): Promis
       () => -1,
     );
     if (age >= olderThanMs) await rm(leftover, { force: true });
-  }
-}
-
-/**
- * Creates a folder and its missing parents. Node's `recursive` is not used: it loops forever if a
- * file system reports a folder as missing although its parent exists, as `/proc` does.
- * @throws errors of the system.
- */
-export async function makeFolder(path: string, mode: number): Promise<void> {
-  const missing: string[] = [];
-  for (let folder = resolve(path); !(await isThere(folder)); folder = dirname(folder)) {
-    missing.unshift(folder);
-  }
-  for (const folder of missing) {
-    await mkdir(folder, { mode }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "EEXIST") throw error;
-    });
-  }
-}
-
-/** @throws errors of the system, except that nothing is there. */
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
   }
 }
 

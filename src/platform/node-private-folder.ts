@@ -1,8 +1,8 @@
 /** Folders that hold secrets: they belong to this user, and others cannot read them. */
-import { lstat, mkdir, realpath, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { lstat, realpath } from "node:fs/promises";
 import { ConfigError } from "../errors/errors.js";
 import { describeFailure } from "./node-failure.js";
+import { makeFolder } from "./node-make-folder.js";
 
 /**
  * Creates a folder for its owner only, or checks an existing one.
@@ -12,12 +12,14 @@ import { describeFailure } from "./node-failure.js";
  */
 export async function openPrivateFolder(path: string, name: string): Promise<string> {
   try {
-    await makeFolder(path);
+    await makeFolder(path, 0o700);
   } catch (cause) {
     throw new ConfigError(`${name} cannot be made: ${describeFailure(cause)}`, { cause });
   }
   const real = await realpath(path);
-  const { uid, mode } = await lstat(real);
+  const folder = await lstat(real);
+  if (!folder.isDirectory()) throw new ConfigError(`${name} is not a folder: use another path`);
+  const { uid, mode } = folder;
   const own = process.getuid?.();
   if (own === undefined) return real;
   if (uid !== own) {
@@ -33,28 +35,4 @@ export async function openPrivateFolder(path: string, name: string): Promise<str
     );
   }
   return real;
-}
-
-/**
- * Creates a folder and its parents. `recursive` is not used: if the system reports ENOENT although
- * the parent exists, as below /proc, Node retries forever.
- */
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
-    const parent = dirname(resolve(path));
-    if (code !== "ENOENT" || (await exists(parent))) throw error;
-    await makeFolder(parent);
-    await mkdir(path, { mode: 0o700 });
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -61,6 +61,12 @@ describe("a data directory", () => {
     });
   }
 
+  it("is refused if it is a file", async () => {
+    writeFileSync(path, "");
+    await refuses({}, /^data directory .* is not a folder: use another path$/);
+    assert.equal(readFileSync(path, "utf8"), "");
+  });
+
   it("keeps its network: omitted options stay as they were, other values are refused", async () => {
     await (await start({ replicas: 3, couriers: 2, epochMs: 60_000 })).close();
     await refuses(

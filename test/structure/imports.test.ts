@@ -188,7 +188,7 @@ const additions: Record<string, readonly string[]> = {
   "src/config/daemon-config.ts": ["kem"],
   "src/cli/main.ts": ["src/platform/node-version"],
   // Durable names of files, which nobody's subpath has.
-  "src/cli/private-file.ts": ["src/platform/node-small-file"],
+  "src/cli/private-file.ts": ["src/platform/node-make-folder", "src/platform/node-small-file"],
   "src/cli/transfer/incoming-files.ts": ["src/platform/node-small-file"],
   // The page's data does not belong to any subpath.
   "src/cli/commands/console/console.ts": ["src/console", "src/clock/real"],

@@ -7,11 +7,7 @@ import { renderDifferences } from "./render-differences.js";
 
 test("docs/differences.md matches the table", () => {
   const url = new URL("../../../../docs/differences.md", import.meta.url);
-  assert.equal(
-    readFileSync(url, "utf8"),
-    renderDifferences(),
-    "run: node dist/test/reference/replay/write-differences.js",
-  );
+  assert.equal(readFileSync(url, "utf8"), renderDifferences(), "run: npm run docs");
 });
 
 test("the page has a row for every kind option", () => {

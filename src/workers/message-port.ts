@@ -5,10 +5,9 @@
  * Each end posts pieces of bytes, and reports how many it has delivered. At most {@link
  * WINDOW_BYTES} may be posted and not yet delivered, so a slow reader makes the writer wait.
  */
-import { isArrayBuffer, isBytes } from "../bytes/bytes.js";
+import { isArrayBuffer, isBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
 import { ConnectError, ConnectionLostError, ProtocolError } from "../errors/errors.js";
-import { randomBytes, toHex } from "../bytes/bytes.js";
 import { onAbort } from "../clock/on-abort.js";
 import { realClock } from "../clock/real.js";
 import { Inbox } from "../transport/inbox.js";

@@ -58,6 +58,7 @@ const HANDSHAKE_MS = 40_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 const LONGEST_CANCEL_MS = 15 * 60_000;
+
 /** Options of {@link shareConnection}. */
 export interface ShareOptions {
   /** The clock for all waits; the platform's by default, a virtual one in tests. */

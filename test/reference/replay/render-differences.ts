@@ -58,6 +58,11 @@ function kindnesses(): string {
     "`--realistic`. The Rust client over TCP makes 23 calls a second, because it leaves Nagle's algorithm on:",
     "use a Unix socket.",
     "",
+    "A read that starts before the write and keeps its envelope, as in Python's `test_read_before_write`, has",
+    "about a second on a network without mixing: then the courier has asked its five times. After that the",
+    "read waits until the miss has expired and another envelope arrives. With `--realistic` it has as long",
+    "as on a real network. `read` asks with new envelopes, and does not wait.",
+    "",
   ].join("\n");
 }
 

@@ -5,7 +5,6 @@ import { toHex, utf8ToText } from "../../src/bytes/bytes.js";
 import {
   type ChannelDatabase,
   ChannelExistsError,
-  type Channels,
   type Contact,
   type Reader,
   openChannels,
@@ -16,7 +15,8 @@ import { voucherStream } from "../../src/crypto/voucher/voucher.js";
 import { InvalidStateError } from "../../src/errors/errors.js";
 import { startTestNetwork } from "../../src/testing/index.js";
 import { BoxesDouble } from "./boxes-double.js";
-import { CrashDatabase, Disk } from "./crash-database.js";
+import { Disk } from "./crash-database.js";
+import { world } from "./world.js";
 import { type Kill, Process } from "./crash-schedules.js";
 
 const DAY = 24 * 3600 * 1000;
@@ -28,18 +28,6 @@ async function next(reader: Reader, from?: bigint): Promise<string> {
     return utf8ToText(message.bytes);
   }
   throw new Error("no message");
-}
-
-function world(): {
-  clock: VirtualClock;
-  boxes: BoxesDouble;
-  open: (disk?: Disk) => Promise<Channels>;
-} {
-  const clock = new VirtualClock();
-  const boxes = new BoxesDouble(clock);
-  const open = (disk = new Disk()): Promise<Channels> =>
-    openChannels(boxes.client(), new CrashDatabase(disk), { clock });
-  return { clock, boxes, open };
 }
 
 /** Sends one message each way. */

@@ -18,25 +18,12 @@ import {
   openChannels,
 } from "../../src/channels/index.js";
 import { ReadCap } from "../../src/bytes/opaque.js";
-import { VirtualClock } from "../../src/clock/virtual.js";
 import { InvalidStateError } from "../../src/errors/errors.js";
 import { startTestNetwork } from "../../src/testing/index.js";
-import { BoxesDouble } from "./boxes-double.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
+import { world } from "./world.js";
 
 const DAY = 24 * 3600 * 1000;
-
-function world(): {
-  clock: VirtualClock;
-  boxes: BoxesDouble;
-  open: (disk?: Disk) => Promise<Channels>;
-} {
-  const clock = new VirtualClock();
-  const boxes = new BoxesDouble(clock);
-  const open = (disk = new Disk()): Promise<Channels> =>
-    openChannels(boxes.client(), new CrashDatabase(disk), { clock });
-  return { clock, boxes, open };
-}
 
 /** Answers a voucher by hand, as a member does. */
 async function answer(

@@ -5,16 +5,15 @@ import {
   type ChannelDatabase,
   ChannelForkedError,
   ChannelStoreError,
-  type Channels,
   type Message,
   type Reader,
   openChannels,
 } from "../../src/channels/index.js";
-import { VirtualClock } from "../../src/clock/virtual.js";
 import { hasCode } from "../../src/errors/errors.js";
 import { ChannelStore } from "../../src/channels/store.js";
 import { BoxesDouble } from "./boxes-double.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
+import { world } from "./world.js";
 
 const DAY = 24 * 3600 * 1000;
 
@@ -35,30 +34,21 @@ async function take(reader: Reader, count: number): Promise<Message[]> {
 const texts = (messages: readonly Message[]): string[] =>
   messages.map(({ bytes }) => utf8ToText(bytes));
 
-/** A clock whose wall is set while its timers stay where they are, as after sleep or by hand. */
-class WallClock extends VirtualClock {
-  aheadMs = 0;
-
-  override now(): number {
-    return super.now() + this.aheadMs;
+/** A reader of a channel in which three messages are stored. */
+async function withThreeMessages() {
+  const { clock, boxes, open } = world();
+  const channels = await open();
+  const writer = await channels.create("out");
+  const reader = await channels.import("in", await writer.invitation());
+  for (const text of ["one", "two", "three"]) {
+    await clock.runUntil((await writer.send(text)).stored);
   }
-}
-
-async function world(): Promise<{
-  clock: WallClock;
-  boxes: BoxesDouble;
-  open: (disk?: Disk, options?: object) => Promise<Channels>;
-}> {
-  const clock = new WallClock();
-  const boxes = new BoxesDouble(clock);
-  const open = (disk = new Disk(), options: object = {}): Promise<Channels> =>
-    openChannels(boxes.client(), new CrashDatabase(disk), { clock, ...options });
-  return { clock, boxes, open };
+  return { clock, boxes, channels, reader };
 }
 
 describe("the rules of channels", () => {
   it("a key that the caller erases at once is the store's key all the same", async () => {
-    const { open } = await world();
+    const { open } = world();
     const disk = new Disk();
     const key = new Uint8Array(32).fill(7);
     const opening = open(disk, { key });
@@ -72,7 +62,7 @@ describe("the rules of channels", () => {
   });
 
   it("every call with options refuses an unknown one", async () => {
-    const { clock, boxes, open } = await world();
+    const { clock, boxes, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
     const reader = await channels.import("in", await writer.invitation());
@@ -106,7 +96,7 @@ describe("the rules of channels", () => {
   });
 
   it("an option of a wrong type is refused, such as 0 for false in `history`", async () => {
-    const { open } = await world();
+    const { open } = world();
     const channels = await open();
     const writer = await channels.create("out");
     const no = 0 as unknown as boolean;
@@ -129,7 +119,7 @@ describe("the rules of channels", () => {
   });
 
   it("a lost reply loses no message, whatever is sent next", async () => {
-    const { clock, boxes, open } = await world();
+    const { clock, boxes, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
     const reader = await channels.import("in", await writer.invitation());
@@ -145,7 +135,7 @@ describe("the rules of channels", () => {
   });
 
   it("a restored backup causes a ChannelForkedError, and no message is skipped", async () => {
-    const { clock, open } = await world();
+    const { clock, open } = world();
     const disk = new Disk();
     const first = await open(disk);
     const writer = await first.create("out");
@@ -176,7 +166,7 @@ describe("the rules of channels", () => {
   });
 
   it("after a restored backup, identical bytes in the box count as a success", async () => {
-    const { clock, open } = await world();
+    const { clock, open } = world();
     const disk = new Disk();
     const first = await open(disk);
     const writer = await first.create("out");
@@ -195,7 +185,7 @@ describe("the rules of channels", () => {
     [14, 700],
   ] as const) {
     it(`${sentMeanwhile} boxes that were lost in ${away} days away are reported as a gap of that size`, async () => {
-      const { clock, boxes, open } = await world();
+      const { clock, boxes, open } = world();
       boxes.lifetimeMs = 7 * DAY;
       const writing = await open();
       const writer = await writing.create("out");
@@ -221,7 +211,7 @@ describe("the rules of channels", () => {
   }
 
   it("a box that is only late is waited for", async () => {
-    const { clock, boxes, open } = await world();
+    const { clock, boxes, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
     const reader = await channels.import("in", await writer.invitation());
@@ -236,7 +226,7 @@ describe("the rules of channels", () => {
   });
 
   it("twenty idle contacts leave at least half of the packets to writes", async () => {
-    const { clock, boxes, open } = await world();
+    const { clock, boxes, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
     const abort = new AbortController();
@@ -267,7 +257,7 @@ describe("the rules of channels", () => {
 
   for (const hours of [-2, 2]) {
     it(`a wall clock that is set by ${hours} hours delays neither side`, async () => {
-      const { clock, boxes, open } = await world();
+      const { clock, boxes, open } = world();
       const [alice, bob] = [await open(), await open()];
       const writer = await alice.create("out");
       const reader = await bob.import("in", await writer.invitation());
@@ -288,7 +278,7 @@ describe("the rules of channels", () => {
   }
 
   it("a channel without a listener reads nothing", async () => {
-    const { clock, boxes, open } = await world();
+    const { clock, boxes, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
     await channels.import("in", await writer.invitation());
@@ -298,7 +288,7 @@ describe("the rules of channels", () => {
   });
 
   it("a message that cannot be stored in time is not sent", async () => {
-    const { clock, boxes } = await world();
+    const { clock, boxes } = world();
     /** A disk that takes a second for everything. */
     class SlowDatabase extends CrashDatabase {
       override async batch(...given: Parameters<CrashDatabase["batch"]>): Promise<void> {
@@ -335,7 +325,7 @@ describe("the rules of channels", () => {
   });
 
   it("a message that a full disk refuses is not sent, and can be sent once there is room", async () => {
-    const { clock, open, boxes } = await world();
+    const { clock, open, boxes } = world();
     const database = new CrashDatabase(new Disk());
     const channels = await openChannels(boxes.client(), database, { clock });
     const writer = await channels.create("out");
@@ -359,7 +349,7 @@ describe("the rules of channels", () => {
   });
 
   it("messages that a full disk kept in the outbox are sent later, before the next ones", async () => {
-    const { clock, open, boxes } = await world();
+    const { clock, open, boxes } = world();
     const disk = new Disk();
     const database = new CrashDatabase(disk);
     const channels = await openChannels(boxes.client(), database, { clock });
@@ -383,7 +373,7 @@ describe("the rules of channels", () => {
   });
 
   it("a reader continues while a failed commit opens the database again", async () => {
-    const { clock, boxes } = await world();
+    const { clock, boxes } = world();
     /** Takes time to close and to open, as LevelDB does, and cannot be read meanwhile. */
     class SlowDatabase extends CrashDatabase {
       isOpen = false;
@@ -449,7 +439,7 @@ describe("the rules of channels", () => {
   });
 
   it("an invitation that is made while a message is refused misses no message", async () => {
-    const { clock, boxes, open } = await world();
+    const { clock, boxes, open } = world();
     const database = new CrashDatabase(new Disk());
     const channels = await openChannels(boxes.client(), database, { clock });
     const other = await open();
@@ -470,7 +460,7 @@ describe("the rules of channels", () => {
   });
 
   it("channels close while the disk is full", async () => {
-    const { clock, open, boxes } = await world();
+    const { clock, open, boxes } = world();
     const disk = new Disk();
     const database = new CrashDatabase(disk);
     const channels = await openChannels(boxes.client(), database, { clock });
@@ -484,7 +474,7 @@ describe("the rules of channels", () => {
   });
 
   it("a gap in the outbox is found when the store is opened, and its position is named", async () => {
-    const { clock, open } = await world();
+    const { clock, open } = world();
     const disk = new Disk();
     const channels = await openChannels(
       {
@@ -503,7 +493,7 @@ describe("the rules of channels", () => {
   });
 
   it("values of an encrypted store reveal nothing, and cannot be read without its key", async () => {
-    const { clock, open } = await world();
+    const { clock, open } = world();
     const disk = new Disk();
     const key = new Uint8Array(32).fill(7);
     const channels = await open(disk, { key });
@@ -522,7 +512,7 @@ describe("the rules of channels", () => {
   });
 
   it("a message that was delivered and not acknowledged is delivered again with the same id", async () => {
-    const { clock, open } = await world();
+    const { clock, open } = world();
     const disk = new Disk();
     const channels = await open(disk);
     const writer = await channels.create("out");
@@ -553,7 +543,7 @@ describe("the rules of channels", () => {
   });
 
   it("a message that arrives while the store is read is delivered without waiting for another", async () => {
-    const { clock, boxes, open } = await world();
+    const { clock, boxes, open } = world();
     boxes.fate = () => ({ delayMs: 7, lost: null });
     const ours = await open();
     /** Each read takes a while and returns the data from when it began. */
@@ -590,7 +580,7 @@ describe("the rules of channels", () => {
   });
 
   it("a commit that is requested as the previous one ends is not lost", async () => {
-    const { clock } = await world();
+    const { clock } = world();
     const database = new CrashDatabase(new Disk());
     await database.open();
     const store = await ChannelStore.open(database, clock, null);
@@ -607,13 +597,7 @@ describe("the rules of channels", () => {
   });
 
   it("a message does not wait for the read of a later box", async () => {
-    const { clock, boxes, open } = await world();
-    const channels = await open();
-    const writer = await channels.create("out");
-    const reader = await channels.import("in", await writer.invitation());
-    for (const text of ["one", "two", "three"]) {
-      await clock.runUntil((await writer.send(text)).stored);
-    }
+    const { clock, boxes, channels, reader } = await withThreeMessages();
     // The first read finds one box, so the next asks for two; a courier takes long over the second.
     let call = 0;
     boxes.fate = () => ({ delayMs: ++call === 3 ? 60_000 : 20, lost: null });
@@ -625,13 +609,7 @@ describe("the rules of channels", () => {
   });
 
   it("a box that was read is kept when the read of a later one fails", async () => {
-    const { clock, boxes, open } = await world();
-    const channels = await open();
-    const writer = await channels.create("out");
-    const reader = await channels.import("in", await writer.invitation());
-    for (const text of ["one", "two", "three"]) {
-      await clock.runUntil((await writer.send(text)).stored);
-    }
+    const { clock, boxes, channels, reader } = await withThreeMessages();
     let call = 0;
     boxes.fate = () => ({ delayMs: 20, lost: ++call === 3 ? "request" : null });
     assert.deepEqual(texts(await clock.runUntil(take(reader, 3))), ["one", "two", "three"]);
@@ -641,7 +619,7 @@ describe("the rules of channels", () => {
   });
 
   it("deleting a message far from the beginning does not block the event loop", async () => {
-    const { clock, open } = await world();
+    const { clock, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
     await clock.runUntil(writer.send("x".repeat(60 * 2000)));
@@ -659,7 +637,7 @@ describe("the rules of channels", () => {
   });
 
   it("a deleted message reads as deleted", async () => {
-    const { clock, open } = await world();
+    const { clock, open } = world();
     const channels = await open();
     const writer = await channels.create("out");
     const invitation = await writer.invitation();
@@ -676,7 +654,7 @@ describe("the rules of channels", () => {
   });
 
   it("two simultaneous batches are both sent", async () => {
-    const { clock, open } = await world();
+    const { clock, open } = world();
     const channels = await open();
     const [one, other] = [await channels.create("one"), await channels.create("other")];
     const readers = [
@@ -696,7 +674,7 @@ describe("the rules of channels", () => {
   });
 
   it("a failed batch does not seal its remaining boxes", async () => {
-    const { clock, boxes } = await world();
+    const { clock, boxes } = world();
     let sealed = 0;
     const client = boxes.client();
     const seal = client.createCourierEnvelopesFromMultiPayload.bind(client);
@@ -718,7 +696,7 @@ describe("the rules of channels", () => {
   });
 
   it("deleting a channel leaves nothing behind, whatever is in progress", async () => {
-    const { clock, open } = await world();
+    const { clock, open } = world();
     const disk = new Disk();
     const channels = await open(disk);
     const writer = await channels.create("out");
@@ -741,7 +719,7 @@ describe("the rules of channels", () => {
   });
 
   it("a channel is unchanged if the disk refuses its deletion", async () => {
-    const { clock, boxes } = await world();
+    const { clock, boxes } = world();
     const database = new CrashDatabase(new Disk());
     const channels = await openChannels(boxes.client(), database, { clock });
     const writer = await channels.create("out");

@@ -1,27 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { utf8ToText } from "../../src/bytes/bytes.js";
-import {
-  ChannelForkedError,
-  ChannelStoreError,
-  type Channels,
-  openChannels,
-} from "../../src/channels/index.js";
+import { ChannelForkedError, ChannelStoreError } from "../../src/channels/index.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
-import { BoxesDouble } from "./boxes-double.js";
-import { CrashDatabase, Disk } from "./crash-database.js";
-
-function world(): {
-  clock: VirtualClock;
-  boxes: BoxesDouble;
-  open: (disk?: Disk) => Promise<Channels>;
-} {
-  const clock = new VirtualClock();
-  const boxes = new BoxesDouble(clock);
-  const open = (disk = new Disk()): Promise<Channels> =>
-    openChannels(boxes.client(), new CrashDatabase(disk), { clock });
-  return { clock, boxes, open };
-}
+import { Disk } from "./crash-database.js";
+import { world } from "./world.js";
 
 /** Whether a promise is settled once all that is ready has run. */
 async function isSettled(clock: VirtualClock, promise: Promise<unknown>): Promise<boolean> {

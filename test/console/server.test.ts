@@ -18,15 +18,13 @@ let origin: string;
 let port: number;
 let token: string;
 
+function consoleProcess(): KatzProcess {
+  const args = ["--json", "--mixing", "instant", "--listen", "tcp:127.0.0.1:0"];
+  return new KatzProcess(["console", ...args]);
+}
+
 before(async () => {
-  katz = new KatzProcess([
-    "console",
-    "--json",
-    "--mixing",
-    "instant",
-    "--listen",
-    "tcp:127.0.0.1:0",
-  ]);
+  katz = consoleProcess();
   const line = JSON.parse(await katz.firstLine()) as { url: string; mode: string };
   const url = new URL(line.url);
   origin = url.origin;
@@ -196,14 +194,7 @@ describe("katz console", { timeout: 240_000 }, () => {
   });
 
   test("ends on a signal even if a peer still holds a refused connection", async () => {
-    await using other = new KatzProcess([
-      "console",
-      "--json",
-      "--mixing",
-      "instant",
-      "--listen",
-      "tcp:127.0.0.1:0",
-    ]);
+    await using other = consoleProcess();
     const { url } = JSON.parse(await other.firstLine()) as { url: string };
     const { port: otherPort, host } = new URL(url);
     const held = connect({ port: Number(otherPort), host: "127.0.0.1", allowHalfOpen: true });

@@ -358,7 +358,8 @@ test("an invalid document is never passed on, the link ends, and packets are ref
   }
 });
 
-test("after an invalid document from one gateway the link uses another gateway", async () => {
+/** A scene with two gateways, of which the first that is dialled gives nothing to use. */
+function withBadGateway(bad: (epoch: number) => ReturnType<typeof signedDocument> | null) {
   const other = {
     ...pinnedGateway,
     name: "other",
@@ -370,12 +371,17 @@ test("after an invalid document from one gateway the link uses another gateway",
     dial: async (url) => {
       visited.push(url);
       const [near, far] = memoryPair();
-      const isFirst = visited.length === 1;
-      all.network.documents = (epoch) => signedDocument(epoch, isFirst ? { signers: 0 } : {});
+      const isBad = visited[0] === url;
+      all.network.documents = (epoch) => (isBad ? bad(epoch) : signedDocument(epoch));
       void all.network.accept(far);
       return near;
     },
   });
+  return { all, visited };
+}
+
+test("after an invalid document from one gateway the link uses another gateway", async () => {
+  const { all, visited } = withBadGateway((epoch) => signedDocument(epoch, { signers: 0 }));
   await until(all, () => all.told.documents.length > 0);
   assert.equal(visited.length, 2);
   assert.notEqual(visited[0], visited[1]);
@@ -384,24 +390,8 @@ test("after an invalid document from one gateway the link uses another gateway",
 
 for (const errorCode of [ConsensusError.NOT_FOUND, ConsensusError.GONE]) {
   test(`a link leaves a gateway that always answers ${errorCode}, and uses another one`, async () => {
-    const other = {
-      ...pinnedGateway,
-      name: "other",
-      addresses: new Map([["tcp", ["tcp://192.0.2.2:2"]]]),
-    };
-    const visited: string[] = [];
-    const all = scene({
-      pinned: [pinnedGateway, other],
-      dial: async (url) => {
-        visited.push(url);
-        const [near, far] = memoryPair();
-        const has = visited[0] !== url;
-        all.network.documents = (epoch) => (has ? signedDocument(epoch) : null);
-        all.network.errorCode = errorCode;
-        void all.network.accept(far);
-        return near;
-      },
-    });
+    const { all, visited } = withBadGateway(() => null);
+    all.network.errorCode = errorCode;
     await until(all, () => all.told.documents.length > 0, periodMs / 2);
     assert.equal(new Set(visited).size, 2);
     await closed(all);

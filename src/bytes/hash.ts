@@ -3,13 +3,13 @@ import { blake2b } from "@noble/hashes/blake2.js";
 import type { Bytes } from "./bytes.js";
 
 /**
- * Shortest input for a platform's own hash, in bytes. Secrets are shorter, so none is left in
- * memory that we do not control.
+ * Shortest input for a platform's own hash, all parts together, in bytes. Secrets are shorter, so
+ * none is left in memory that we do not control.
  */
 const LONG_INPUT = 256;
 
-/** Hashes long inputs; null if it cannot do that (yet). */
-type LongInputHash = (data: Uint8Array) => Bytes | null;
+/** Hashes long inputs, given in parts; null if it cannot do that (yet). */
+type LongInputHash = (parts: readonly Uint8Array[]) => Bytes | null;
 
 let ofLongInputs: LongInputHash | null = null;
 
@@ -18,8 +18,13 @@ export function hashLongInputsBy(hash: LongInputHash): void {
   ofLongInputs = hash;
 }
 
-/** BLAKE2b-256 of `data`: 32 bytes. spec/mixnet calls it H256. */
-export function hash256(data: Uint8Array): Bytes {
-  const hash = data.length >= LONG_INPUT ? ofLongInputs?.(data) : null;
-  return hash ?? (blake2b(data, { dkLen: 32 }) as Bytes);
+/** BLAKE2b-256 of the parts, one after the other: 32 bytes. spec/mixnet calls it H256. */
+export function hash256(...parts: readonly Uint8Array[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const hash = length >= LONG_INPUT ? ofLongInputs?.(parts) : null;
+  if (hash) return hash;
+  const state = blake2b.create({ dkLen: 32 });
+  for (const part of parts) state.update(part);
+  return state.digest() as Bytes;
 }

@@ -2,14 +2,7 @@
  * Which replicas hold a box, and which two a client sends an envelope to.
  * spec/pigeonhole §6.
  */
-import {
-  type RandomSource,
-  compareBytes,
-  equalBytes,
-  randomBytes,
-  toHex,
-  concatBytes,
-} from "../bytes/bytes.js";
+import { type RandomSource, compareBytes, equalBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import { ServiceNotFoundError } from "../errors/errors.js";
 import { hash256 } from "../bytes/hash.js";
 import { RecentlyUsed } from "../bytes/recently-used.js";
@@ -58,7 +51,7 @@ export function shardKeys(
   let shards = kept.get(name);
   if (shards === undefined) {
     shards = identityKeys
-      .map((key) => ({ key, rank: hash256(concatBytes(key, boxId)) }))
+      .map((key) => ({ key, rank: hash256(key, boxId) }))
       .sort((a, b) => compareBytes(a.rank, b.rank))
       .slice(0, SHARD_COUNT)
       .map(({ key }) => key);

@@ -30,7 +30,7 @@ export function seedBytes(seed: Seed | undefined): Bytes {
 
 /** Derives 32 bytes from `seed` and `label`; they reveal nothing about the seed. */
 export function derive(seed: Uint8Array, label: string): Bytes {
-  return hash256(concatBytes(seed, utf8(label)));
+  return hash256(seed, utf8(label));
 }
 
 /** How much of a stream is computed at a time, in bytes. */
@@ -42,13 +42,15 @@ export function derivedRandom(seed: Uint8Array, label: string): RandomSource {
   // A network draws a few bytes at a time, for nonces, delays and choices. Setting up the cipher
   // costs as much as a hundred such draws.
   let ahead = new Uint8Array(0);
+  let at = 0;
   return (length) => {
-    if (length > ahead.length) {
-      const more = stream(Math.max(CHUNK, length - ahead.length));
-      ahead = ahead.length === 0 ? more : concatBytes(ahead, more);
+    const missing = length - (ahead.length - at);
+    if (missing > 0) {
+      ahead = concatBytes(ahead.subarray(at), stream(Math.max(CHUNK, missing)));
+      at = 0;
     }
-    const drawn = ahead.slice(0, length);
-    ahead = ahead.subarray(length);
+    const drawn = ahead.slice(at, at + length);
+    at += length;
     return drawn;
   };
 }

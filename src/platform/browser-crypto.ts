@@ -11,7 +11,7 @@ import { hkdf } from "@noble/hashes/hkdf.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256, sha512 as hash } from "@noble/hashes/sha2.js";
 import { shake256 as shake } from "@noble/hashes/sha3.js";
-import { type Bytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
+import { type Bytes, checkBytes, concatBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import { checkHkdfSizes } from "./hkdf-sizes.js";
 
 const TAG_LENGTH = 16;
@@ -79,10 +79,11 @@ export function chacha20Poly1305Seal(
   nonce: Uint8Array,
   plaintext: Uint8Array,
   associatedData?: Uint8Array,
+  prefix: Uint8Array = new Uint8Array(0),
 ): Bytes {
   checkBytes("key", key, 32);
   checkBytes("nonce", nonce, 12);
-  return copyBytes(chacha20poly1305(key, nonce, associatedData).encrypt(plaintext));
+  return concatBytes(prefix, chacha20poly1305(key, nonce, associatedData).encrypt(plaintext));
 }
 
 /**

@@ -86,12 +86,16 @@ export declare function ed25519Verify(
   publicKey: Uint8Array,
 ): boolean;
 
-/** ChaCha20-Poly1305 (RFC 8439): ciphertext ‖ 16-byte tag. The associated data is optional. */
+/**
+ * ChaCha20-Poly1305 (RFC 8439): prefix ‖ ciphertext ‖ 16-byte tag. The associated data and the
+ * prefix, which is neither sealed nor authenticated, are empty by default.
+ */
 export declare function chacha20Poly1305Seal(
   key: Uint8Array,
   nonce: Uint8Array,
   plaintext: Uint8Array,
   associatedData?: Uint8Array,
+  prefix?: Uint8Array,
 ): Bytes;
 
 /** Opens what {@link chacha20Poly1305Seal} made; null if it was tampered with or is too short. */

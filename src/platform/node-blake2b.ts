@@ -21,14 +21,17 @@ async function load(): Promise<void> {
   }
 }
 
-/** BLAKE2b-256 of `data`; null as long as it cannot be computed here: at first, or for good. */
-export function blake2b256(data: Uint8Array): Bytes | null {
+/**
+ * BLAKE2b-256 of the parts, one after the other; null as long as it cannot be computed here: at
+ * first, or for good.
+ */
+export function blake2b256(parts: readonly Uint8Array[]): Bytes | null {
   if (hasher === null) {
     if (!asked) void load();
     asked = true;
     return null;
   }
   hasher.init();
-  hasher.update(data);
+  for (const part of parts) hasher.update(part);
   return hasher.digest("binary") as Bytes;
 }

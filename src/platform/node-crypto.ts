@@ -137,13 +137,19 @@ function publicKeyObject(curve: "X25519" | "Ed25519", publicKey: Uint8Array): Ke
   return object;
 }
 
+/** A plain `Uint8Array` over the memory of a Buffer, copied only if the Buffer shares its memory. */
+function ownBytes(buffer: Buffer): Bytes {
+  const { buffer: memory, length } = buffer;
+  return memory.byteLength === length ? new Uint8Array(memory as ArrayBuffer) : copyBytes(buffer);
+}
+
 function publicHalf(privateKey: KeyObject): Bytes {
   const { x } = privateKey.export({ format: "jwk" });
   return copyBytes(Buffer.from(x as string, "base64url"));
 }
 
 function sharedSecret(privateKey: KeyObject, publicKey: Uint8Array): Bytes {
-  return copyBytes(diffieHellman({ privateKey, publicKey: publicKeyObject("X25519", publicKey) }));
+  return ownBytes(diffieHellman({ privateKey, publicKey: publicKeyObject("X25519", publicKey) }));
 }
 
 /** See the contract. @throws TypeError or RangeError when the key is not 32 bytes. */
@@ -237,15 +243,17 @@ function seal(
   nonce: Uint8Array,
   plaintext: Uint8Array,
   associatedData: Uint8Array = nothing,
+  prefix: Uint8Array = nothing,
 ): Bytes {
   const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_LENGTH });
   if (associatedData.length > 0) {
     cipher.setAAD(associatedData, { plaintextLength: plaintext.length });
   }
-  const sealed = new Uint8Array(plaintext.length + TAG_LENGTH);
-  sealed.set(cipher.update(plaintext));
+  const sealed = new Uint8Array(prefix.length + plaintext.length + TAG_LENGTH);
+  sealed.set(prefix);
+  sealed.set(cipher.update(plaintext), prefix.length);
   cipher.final();
-  sealed.set(cipher.getAuthTag(), plaintext.length);
+  sealed.set(cipher.getAuthTag(), prefix.length + plaintext.length);
   return sealed;
 }
 
@@ -260,7 +268,7 @@ function open(
     decipher.setAAD(associatedData, { plaintextLength: sealed.length - TAG_LENGTH });
   }
   decipher.setAuthTag(sealed.subarray(sealed.length - TAG_LENGTH));
-  const plaintext = copyBytes(decipher.update(sealed.subarray(0, sealed.length - TAG_LENGTH)));
+  const plaintext = ownBytes(decipher.update(sealed.subarray(0, sealed.length - TAG_LENGTH)));
   try {
     decipher.final();
   } catch {
@@ -277,13 +285,14 @@ export function chacha20Poly1305Seal(
   nonce: Uint8Array,
   plaintext: Uint8Array,
   associatedData?: Uint8Array,
+  prefix?: Uint8Array,
 ): Bytes {
   checkBytes("key", key, 32);
   checkBytes("nonce", nonce, 12);
   if (!hasChaCha20Poly1305()) {
-    return inJavaScript().chacha20Poly1305Seal(key, nonce, plaintext, associatedData);
+    return inJavaScript().chacha20Poly1305Seal(key, nonce, plaintext, associatedData, prefix);
   }
-  return seal(key, nonce, plaintext, associatedData);
+  return seal(key, nonce, plaintext, associatedData, prefix);
 }
 
 /**
@@ -339,7 +348,7 @@ export function blake2b512(...parts: readonly Uint8Array[]): Bytes {
   if (!hasBlake2b512()) return inJavaScript().blake2b512(...parts);
   const state = createHash("blake2b512");
   for (const part of parts) state.update(part);
-  return copyBytes(state.digest());
+  return ownBytes(state.digest());
 }
 
 /** Whether the runtime has SHA-512. */
@@ -356,14 +365,14 @@ export function sha512(...parts: readonly Uint8Array[]): Bytes {
   if (!hasSha512()) return inJavaScript().sha512(...parts);
   const state = createHash("sha512");
   for (const part of parts) state.update(part);
-  return copyBytes(state.digest());
+  return ownBytes(state.digest());
 }
 
 /** See the contract. */
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes {
   const state = createHmac("sha256", key);
   for (const part of parts) state.update(part);
-  return copyBytes(state.digest());
+  return ownBytes(state.digest());
 }
 
 /** Whether the runtime has AES-256 in counter mode. */
@@ -380,7 +389,7 @@ export function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): By
   checkBytes("key", key, 32);
   checkBytes("iv", iv, 16);
   if (!hasAes256Ctr()) return inJavaScript().aes256Ctr(key, iv, data);
-  return copyBytes(createCipheriv("aes-256-ctr", key, iv).update(data));
+  return ownBytes(createCipheriv("aes-256-ctr", key, iv).update(data));
 }
 
 /** Whether the runtime has SHAKE256 with any output length. */
@@ -396,5 +405,5 @@ export function shake256(length: number, ...parts: readonly Uint8Array[]): Bytes
   if (!hasShake256()) return inJavaScript().shake256(length, ...parts);
   const state = createHash("shake256", { outputLength: length });
   for (const part of parts) state.update(part);
-  return copyBytes(state.digest());
+  return ownBytes(state.digest());
 }

@@ -209,6 +209,10 @@ test("ChaCha20-Poly1305 opens what it sealed, and nothing that was modified", ()
         const sealed = fromHex(sameOnBoth((p) => p.chacha20Poly1305Seal(key, nonce, plaintext)));
         const opened = sameOnBoth((p) => p.chacha20Poly1305Open(key, nonce, sealed));
         assert.equal(opened, toHex(plaintext));
+        const prefixed = sameOnBoth((p) =>
+          p.chacha20Poly1305Seal(key, nonce, plaintext, undefined, nonce),
+        );
+        assert.equal(prefixed, toHex(nonce) + toHex(sealed));
         sealed[where % sealed.length]! ^= 1;
         assert.equal(
           sameOnBoth((p) => p.chacha20Poly1305Open(key, nonce, sealed)),
@@ -374,27 +378,33 @@ test("HMAC, counter mode and SHAKE are the same on both platforms", () => {
 
 test("BLAKE2b-256 in WebAssembly equals the library's at any length, and returns its own memory", async () => {
   // The module is not there at first; until then the library computes hashes.
-  while (blake2b256(new Uint8Array(1)) === null) await new Promise((r) => setTimeout(r, 5));
+  while (blake2b256([new Uint8Array(1)]) === null) await new Promise((r) => setTimeout(r, 5));
   const lengths = [0, 1, 127, 128, 129, 1734, 16 * 1024, 100_001];
   for (const input of lengths.map((length) => new Uint8Array(length).fill(length))) {
     assert.equal(
-      outcome(() => blake2b256(input)),
+      outcome(() => blake2b256([input])),
+      toHex(blake2b(input, { dkLen: 32 })),
+    );
+    const half = input.length >> 1;
+    assert.equal(
+      outcome(() => blake2b256([input.subarray(0, half), input.subarray(half)])),
       toHex(blake2b(input, { dkLen: 32 })),
     );
   }
   const inside = new Uint8Array(2000).fill(5).subarray(3, 1737);
-  const first = blake2b256(inside)!;
-  assert.equal(toHex(blake2b256(Buffer.from(inside))!), toHex(first));
-  blake2b256(new Uint8Array(3));
+  const first = blake2b256([inside])!;
+  assert.equal(toHex(blake2b256([Buffer.from(inside)])!), toHex(first));
+  blake2b256([new Uint8Array(3)]);
   assert.equal(toHex(first), toHex(blake2b(inside, { dkLen: 32 })));
 });
 
 test("a platform's hash gets only long inputs, and may decline", () => {
   const asked: number[] = [];
   const answer = new Uint8Array(32).fill(1);
-  hashLongInputsBy((data) => {
-    asked.push(data.length);
-    return data.length === 300 ? null : answer;
+  hashLongInputsBy((parts) => {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    asked.push(length);
+    return length === 300 ? null : answer;
   });
   try {
     for (const length of [32, 168, 255, 300]) {
@@ -402,8 +412,12 @@ test("a platform's hash gets only long inputs, and may decline", () => {
       assert.deepEqual(hash256(input), blake2b(input, { dkLen: 32 }), `${length} bytes`);
     }
     assert.deepEqual(hash256(new Uint8Array(256)), answer);
+    const input = new Uint8Array(300).fill(7);
+    const inParts = hash256(input.subarray(0, 3), input.subarray(3, 3), input.subarray(3));
+    assert.deepEqual(inParts, blake2b(input, { dkLen: 32 }));
+    assert.deepEqual(hash256(new Uint8Array(100), new Uint8Array(156)), answer);
   } finally {
     hashLongInputsBy(blake2b256);
   }
-  assert.deepEqual(asked, [300, 256]);
+  assert.deepEqual(asked, [300, 256, 300, 256]);
 });

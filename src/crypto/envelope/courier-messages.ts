@@ -1,5 +1,5 @@
 /** Messages between client and courier. spec/pigeonhole §5. */
-import { type Bytes, copyBytes, concatBytes } from "../../bytes/bytes.js";
+import { type Bytes, copyBytes } from "../../bytes/bytes.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import { ProtocolError } from "../../errors/errors.js";
 import { hash256 } from "../../bytes/hash.js";
@@ -273,5 +273,5 @@ export function envelopeHashOf(envelope: {
   readonly senderPublicKey: Uint8Array;
   readonly ciphertext: Uint8Array;
 }): EnvelopeHash {
-  return hash256(concatBytes(envelope.senderPublicKey, envelope.ciphertext)) as EnvelopeHash;
+  return hash256(envelope.senderPublicKey, envelope.ciphertext) as EnvelopeHash;
 }

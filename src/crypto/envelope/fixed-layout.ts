@@ -15,7 +15,7 @@ const tooShortText = "data too short";
 /** Error text for an unknown type byte. */
 export const UNKNOWN_TYPE_TEXT = "integer constraint violated";
 
-/** Reads one field after the other; the results are copies. */
+/** Reads one field after the other; the results are copies, except where noted. */
 export class FieldReader {
   readonly #bytes: Bytes;
   #at = 0;
@@ -90,9 +90,9 @@ export class FieldReader {
     return true;
   }
 
-  /** All remaining bytes. */
+  /** All remaining bytes, which are not copied. */
   rest(): Bytes {
-    return this.take(this.remaining);
+    return this.#bytes.subarray(this.#advance(this.remaining));
   }
 }
 

@@ -39,9 +39,10 @@ async function tryKeys(
     deks: [command.dek],
     envelope: command.ciphertext,
   };
-  for (const [keyIndex, privateKey] of privateKeys.entries()) {
+  for (let keyIndex = 0; keyIndex < privateKeys.length; keyIndex++) {
     try {
-      return { ...(await mkemDecapsulate(scheme, privateKey, ciphertext)), keyIndex };
+      const opened = await mkemDecapsulate(scheme, privateKeys[keyIndex]!, ciphertext);
+      return { payload: opened.payload, replyKey: opened.replyKey, keyIndex };
     } catch (error) {
       if (error instanceof MKEMDecryptionFailedError) continue;
       // A malformed key, an invalid curve and a point of low order are all detected when the secret

@@ -187,7 +187,7 @@ function readHeader(bytes: Uint8Array): { id: number; body: FieldReader } {
 }
 
 /**
- * Reads a command.
+ * Reads a command. Its ciphertext, sealed reply or payload is a view of `bytes`.
  * @param nikePublicKeyLength length of sender keys in this network.
  * @throws ProtocolError `wire: invalid wire protocol command`, or `message too short` for a
  * ReplicaMessage.

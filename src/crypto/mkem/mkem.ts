@@ -7,13 +7,7 @@
  * ChaCha20-Poly1305 (RFC 8439) without associated data.
  */
 import { chacha20Poly1305Open, chacha20Poly1305Seal } from "#platform";
-import {
-  type Bytes,
-  type RandomSource,
-  checkBytes,
-  concatBytes,
-  randomBytes,
-} from "../../bytes/bytes.js";
+import { type Bytes, type RandomSource, checkBytes, randomBytes } from "../../bytes/bytes.js";
 import { MKEMDecryptionFailedError } from "../../errors/errors.js";
 import { hash256 } from "../../bytes/hash.js";
 import type { NikeScheme } from "../nike/scheme.js";
@@ -53,7 +47,7 @@ export interface MkemEncapsulation extends MkemCiphertext {
 
 function seal(key: Uint8Array, payload: Uint8Array, random: RandomSource): Bytes {
   const nonce = random(nonceLength);
-  return concatBytes(nonce, chacha20Poly1305Seal(key, nonce, payload));
+  return chacha20Poly1305Seal(key, nonce, payload, undefined, nonce);
 }
 
 function open(key: Uint8Array, sealed: Uint8Array): Bytes | null {

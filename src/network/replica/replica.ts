@@ -274,20 +274,22 @@ export class Replica implements StorageLinkTarget {
 
   /** Opens a message with the keys of the current epoch, the next, or the one before. */
   async #open(command: ReplicaMessageCommand): Promise<OpenedEnvelope> {
-    const { replicaEpoch } = this.#options;
-    const epoch = replicaEpoch();
-    const openWith = async (...epochs: number[]): Promise<OpenedEnvelope> => {
-      const keys = await Promise.all(epochs.map((of) => this.#keys.privateKey(of)));
-      const privateKeys = keys.filter((key) => key !== null);
-      return openReplicaMessage({ scheme: this.#scheme, privateKeys, command });
-    };
-    try {
-      return await openWith(epoch, epoch + 1);
-    } catch (error) {
-      if (!(error instanceof InvalidEpochError)) throw error;
-      // Tried last, because this key may have to be made first, which can take a second.
-      return openWith(epoch - 1);
+    const epoch = this.#options.replicaEpoch();
+    let refusal = new InvalidEpochError("no envelope key is kept");
+    // The epoch before comes last, because its key may have to be made first, which can take a
+    // second.
+    for (const of of [epoch, epoch + 1, epoch - 1]) {
+      const privateKey = await this.#keys.privateKey(of);
+      if (privateKey === null) continue;
+      try {
+        const privateKeys = [privateKey];
+        return await openReplicaMessage({ scheme: this.#scheme, privateKeys, command });
+      } catch (error) {
+        if (!(error instanceof InvalidEpochError)) throw error;
+        refusal = error;
+      }
     }
+    throw refusal;
   }
 
   async #serve(

@@ -69,6 +69,11 @@ const MAX_DISTANCE = 50_000n;
  * all others.
  */
 const MAX_STREAMS = 3;
+/**
+ * The most streams that one group reads. Each is asked for in turn, so a member who announced
+ * thousands would make the others' messages hours late.
+ */
+const MAX_MEMBERS = 256;
 
 /** Options of {@link Groups.create} and {@link Groups.join}. */
 export interface GroupOptions {
@@ -387,6 +392,10 @@ export class Group {
     return this.#speaking().map(({ displayName, channel }) => ({ displayName, channel }));
   }
 
+  get #isFull(): boolean {
+    return this.#members.size + this.#coming.length >= MAX_MEMBERS;
+  }
+
   /**
    * The members, each with one channel. katzenqt passes on the ReadCap that a member had before its
    * voucher was opened. Nothing is ever written there, and we learn the right one later. Only an
@@ -409,8 +418,8 @@ export class Group {
    * @param voucher 32 bytes, from the newcomer.
    * @param options `history`: whether the newcomer can read earlier messages; `true` by default.
    * @returns `taken`, a promise of the newcomer's name that resolves when the answer is stored.
-   * @throws TypeError, RangeError; InvalidStateError when we are not a member yet, or know the
-   * voucher.
+   * @throws TypeError, RangeError; InvalidStateError when we are not a member yet, know the voucher,
+   * or read 256 members already.
    */
   async induct(
     voucher: PlainBytes,
@@ -428,6 +437,12 @@ export class Group {
     checkFlag("options.history", options.history, true);
     if (!this.isJoined) {
       throw new InvalidStateError(`group ${JSON.stringify(this.name)} was not joined yet`);
+    }
+    if (this.#isFull) {
+      throw new InvalidStateError(
+        `group ${JSON.stringify(this.name)} reads ${MAX_MEMBERS} members, which is the most; ` +
+          "create another group for the newcomer",
+      );
     }
     this.#contacts.checkUnknown(voucher);
     // Named by a number: the voucher is secret, and a part of its hash would not be clearer.
@@ -628,7 +643,7 @@ export class Group {
   /**
    * The messages of all other members as they come. A message waits until the messages that its
    * sender had seen were yielded, for a minute at most, because they may be lost. Members who are
-   * introduced are read from then on. As with `Reader.messages`, asking for the next message
+   * introduced are read from then on, up to 256. As with `Reader.messages`, asking for the next message
    * acknowledges the one before, and a message that was not acknowledged comes again after a crash.
    */
   async *messages(
@@ -742,7 +757,7 @@ export class Group {
       if (hasCode(error, "ERR_PROTOCOL")) return;
       throw error;
     }
-    if (rootOf(member.readCap) === rootOf(writer.readCap())) return;
+    if (this.#isFull || rootOf(member.readCap) === rootOf(writer.readCap())) return;
     const known = this.#isKnown(member.readCap);
     for (;;) {
       const { done, value } = known.next();
@@ -753,7 +768,8 @@ export class Group {
     await this.#context.store.commit((draft) => {
       // Another loop over the messages may have added it meanwhile.
       const caps = this.#capsOf(rootOf(member.readCap));
-      if (!caps.some((cap) => equalBytes(cap, member.readCap))) this.#compose(draft, member);
+      if (this.#isFull || caps.some((cap) => equalBytes(cap, member.readCap))) return;
+      this.#compose(draft, member);
     });
     await this.#appear();
   }

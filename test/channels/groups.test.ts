@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { MemoryLevel } from "memory-level";
 import {
   firstIndexOf,
+  generateKeypair,
   messageBoxCounter,
   mutateCap,
   nextMessageBoxIndex,
@@ -389,6 +390,32 @@ describe("groups", () => {
       a.members().map(({ displayName }) => displayName),
       ["Bob"],
     );
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("a group reads at most 256 members, however many are announced", async () => {
+    const { clock, open } = world();
+    const [alice, bob] = [await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    for (let i = 0; i < 260; i++) {
+      const { readCap } = generateKeypair();
+      const member = { displayName: `stranger ${i}`, readCap };
+      await clock.runUntil(b.send({ type: "introduction", member }));
+    }
+    await clock.runUntil(b.send("end"));
+    const heard = await clock.runUntil(
+      hear(a, (all) => all.includes("Bob: end")),
+      DAY,
+    );
+    assert.equal(heard.length, 261);
+    assert.equal(a.members().length, 256);
+    assert.equal(a.members().at(-1)!.displayName, "stranger 254");
+    await assert.rejects(a.induct(new Uint8Array(32).fill(1)), {
+      name: "InvalidStateError",
+      message:
+        'group "friends" reads 256 members, which is the most; create another group for the newcomer',
+    });
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 

@@ -106,6 +106,23 @@ test("does not overwrite a configuration that somebody else wrote", async () => 
   assert.equal(existsSync(path("m.sock")), false);
 });
 
+test("reports a file that it cannot write before it makes the network", async () => {
+  writeFileSync(path("a-file"), "");
+  const cases = [
+    [path("nowhere/f.toml"), "there is no such file or folder"],
+    [path("a-file/f.toml"), "a part of its path is not a folder"],
+  ] as const;
+  for (const flag of ["--write-config", "--write-client-config", "--write-authority"]) {
+    for (const [file, problem] of cases) {
+      const data = path("never-made");
+      const { code, stdout, stderr } = await katz(["daemon", "--data", data, flag, file]);
+      assert.deepEqual([code, stdout], [2, ""]);
+      assert.equal(stderr, `katz: cannot write ${file}: ${problem}\n`);
+      assert.equal(existsSync(data), false, "nothing was made");
+    }
+  }
+});
+
 test("keeps boxes over a kill with --data, and writes the configuration beside them", async () => {
   const args = ["--data", path("data"), "--listen", `unix:${path("data.sock")}`];
   const config = path("data/thinclient.toml");

@@ -17,6 +17,7 @@ import { type PageAccess, pageAccess, refusalsTold } from "./page-access.js";
 import type { Environment } from "../../user-folders.js";
 import {
   type ClientConfig,
+  checkWritable,
   epochVariable,
   writeAuthorityFile,
   writeClientConfigFile,
@@ -75,7 +76,10 @@ export function daemon(flags: DaemonFlags): Promise<void> {
     }
     const { listen = [], epoch: epochMs, couriers, replicas, seed } = flags;
     const pages = await pageAccess(flags, listen);
-    const { writeClientConfig } = flags;
+    const { writeConfig, writeClientConfig, writeAuthority } = flags;
+    for (const file of [writeConfig, writeClientConfig, writeAuthority]) {
+      if (file !== undefined) await checkWritable(file, flags.data);
+    }
     const gateway = flags.gateway ?? (writeClientConfig === undefined ? undefined : FREE_PORT);
     const mixing = gateway === undefined ? "instant" : "sphinx";
     await using running = await DevDaemon.start({
@@ -90,7 +94,7 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       replicas,
       seed,
       dataDirectory: flags.data,
-      ...(flags.writeAuthority === undefined ? {} : { authorityPort: 0 }),
+      ...(writeAuthority === undefined ? {} : { authorityPort: 0 }),
       allowRemote: flags.allowRemote,
       ...(pages === null ? {} : { allowedOrigins: pages.origins, token: pages.token }),
       onRefusal: refusalsTold(output),
@@ -99,12 +103,12 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       throw inFlags(error);
     });
     const { data = null } = flags;
-    const config = flags.writeConfig ?? (data === null ? null : join(data, "thinclient.toml"));
+    const config = writeConfig ?? (data === null ? null : join(data, "thinclient.toml"));
     if (config !== null) await writeConfigFile(config, running.config().dial);
-    if (flags.writeAuthority !== undefined) {
+    if (writeAuthority !== undefined) {
       const { authorities, topology, rates, geometry } = running.network;
       const network = { authorities, topology, rates, geometry: geometry.toWire() };
-      await writeAuthorityFile(flags.writeAuthority, network);
+      await writeAuthorityFile(writeAuthority, network);
     }
     const joining = writeClientConfig === undefined ? null : clientConfigOf(running);
     if (joining !== null) await writeClientConfigFile(writeClientConfig!, joining);

@@ -1,6 +1,6 @@
 /** Writes a configuration file that leads to a daemon, without overwriting the user's own. */
-import { readFile, realpath, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { access, constants, readFile, realpath, stat } from "node:fs/promises";
+import { dirname, relative, resolve } from "node:path";
 import type { DialConfig } from "katzenpost-thinclient";
 import { stringify } from "smol-toml";
 import { UsageError } from "../../failure.js";
@@ -188,10 +188,28 @@ export function writeConfigFile(path: string, dial: DialConfig): Promise<void> {
   return writeOurs(path, configText(dial));
 }
 
+/**
+ * Reports a file that could not be written, before seconds are spent on what it will hold.
+ * @param folder the data directory, which may be missing now: a file in it is not checked.
+ * @throws UsageError as {@link writeConfigFile}.
+ */
+export async function checkWritable(path: string, folder: string | undefined): Promise<void> {
+  if (folder !== undefined && !/^\.\.(?:[/\\]|$)/.test(relative(folder, path))) return;
+  await reported(path, async () => access(dirname(await placeOf(path)), constants.W_OK));
+}
+
 async function writeOurs(path: string, text: string): Promise<void> {
+  await reported(path, async () => replaceFile(await placeOf(path), text));
+}
+
+/** Where the file is written: a symbolic link stays a link. */
+async function placeOf(path: string): Promise<string> {
+  return (await isOurs(path)) ? realpath(path) : path;
+}
+
+async function reported(path: string, work: () => Promise<void>): Promise<void> {
   try {
-    // A symbolic link stays a link.
-    await replaceFile((await isOurs(path)) ? await realpath(path) : path, text);
+    await work();
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`cannot write ${path}: ${fileProblem(error)}`, { cause: error });

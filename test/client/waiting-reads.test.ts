@@ -150,6 +150,37 @@ describe("fifty reads that wait", () => {
     await ended;
   });
 
+  test("get their boxes within one turn of all, although others begin to wait all the time", async () => {
+    const { client, clock, network } = await measured();
+    const streamMs = 8 * CYCLE_MS;
+    const rounds = 4;
+    const writtenAt = new Map<number, number>();
+    const late: number[] = [];
+    const boxOf = (reader: number, round: number): number => reader * rounds + round;
+    const follow = async (reader: number): Promise<void> => {
+      for (let round = 0; round < rounds; round++) {
+        const box = boxOf(reader, round);
+        await client.read(readCap, indexOf(box));
+        // At first, all begin at once.
+        if (round > 0) late.push(clock.monotonic() - writtenAt.get(box)!);
+      }
+    };
+    const following = Promise.all(Array.from({ length: READERS }, (_, reader) => follow(reader)));
+    for (let round = 0; round < rounds; round++) {
+      for (let reader = 0; reader < READERS; reader++) {
+        await clock.advance(streamMs / READERS);
+        const box = boxOf(reader, round);
+        writtenAt.set(box, clock.monotonic());
+        network.boxes.set(box, filled(3));
+      }
+    }
+    await clock.runUntil(following);
+    assert.equal(late.length, READERS * (rounds - 1));
+    const most = Math.max(...late);
+    assert.ok(most <= CYCLE_MS + 2 * QUESTION_MS, `${most} ms late`);
+    await client.stop();
+  });
+
   test("leave the daemon half of its time where sealing takes seconds", async () => {
     const sealMs = 3000;
     const { client, clock, network } = await measured({ sealMs, tickMs: 100 });

@@ -262,7 +262,7 @@ async function smallMessages(): Promise<BenchLine> {
   const [ours, peer] = await pairedRates(
     () => byChannels(alice, bob),
     () => byHand(alice, bob),
-    2,
+    4,
   );
   return {
     name: `${SMALL} small messages, written and read`,

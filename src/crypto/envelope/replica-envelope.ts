@@ -55,8 +55,7 @@ async function tryKeys(
 
 /**
  * Opens a ReplicaMessage with the first private key that fits.
- * @param request.privateKeys NIKE private keys of the epochs to try, in this order: the current
- * one, the one before, the one after.
+ * @param request.privateKeys NIKE private keys to try, in this order.
  * @throws (rejects) a ReplicaError, whose `errorCode` is the replica's answer: 7 for an unusable
  * sender key, 8 when no key opens the message, 5 when its padding or contents are malformed.
  */

@@ -113,7 +113,7 @@ export class Contact {
 
   /**
    * The 32 bytes to hand to the other side, in private: anyone who has them can answer in its
-   * place. Null if the other side made the voucher, or if it was answered.
+   * place. Null if the other side made the voucher, or once the exchange has ended.
    */
   get voucher(): Bytes | null {
     const { voucher, role } = this.#exchange.record;

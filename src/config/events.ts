@@ -26,7 +26,7 @@ export interface ConnectionStatusEvent {
 /**
  * A PKI document: in the handshake, then at every new epoch; none is announced twice. A daemon
  * announces a new one late (a real one after 0.7 of the epoch), so the client asks for it when the
- * epoch changes. That needs epochs of whole seconds and a correct clock on this machine.
+ * epoch changes. That needs epochs of whole or half seconds and a correct clock on this machine.
  */
 export interface NewPkiDocumentEvent {
   /** The event's name for `on` and `events`. */

@@ -33,7 +33,7 @@ export interface AuthorityKey {
   readonly scheme: string;
   /** The raw key; 32 bytes with Ed25519, the only scheme that the synchronous functions verify. */
   readonly publicKey: Bytes;
-  /** BLAKE2b-256 of the public key; certificates refer to the signer by it. */
+  /** BLAKE2b-256 of the public key, 32 bytes; certificates refer to the signer by it. */
   readonly hash: IdentityHash;
 }
 

@@ -97,8 +97,9 @@ export class DevDaemon extends EmbeddedDaemon {
 
   /**
    * Starts the network and the daemon; resolves when it listens on all addresses.
-   * @throws ConfigError, RangeError, TypeError for invalid options; then nothing was opened and
-   * nothing runs.
+   * @throws ConfigError, RangeError, TypeError for invalid options; then nothing was opened.
+   * ConfigError when an address is in use, or the data directory cannot be used or was made with
+   * other options; then nothing runs any more.
    */
   static override async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
@@ -151,7 +152,10 @@ export class DevDaemon extends EmbeddedDaemon {
     };
   }
 
-  /** A client's configuration for the address with that index. */
+  /**
+   * A client's configuration for the address with that index in {@link addresses}.
+   * @throws RangeError when there is none.
+   */
   override config(index = 0): {
     /** How to dial that address, with the token if one is required. */
     readonly dial: DialConfig;

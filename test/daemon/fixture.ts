@@ -393,7 +393,7 @@ export async function replicaAnswer(
   assert.ok(query.kind === "envelope");
   const opened = await openReplicaMessage({
     scheme: x25519Nike,
-    privateKeys: [replicaKeys[query.envelope.intermediateReplicas[0]]!.privateKey],
+    privateKey: replicaKeys[query.envelope.intermediateReplicas[0]]!.privateKey,
     command: replicaMessageOf(query.envelope, 0),
   });
   const payload = sealReplicaReply(sizes, opened.replyKey, reply(opened.message));

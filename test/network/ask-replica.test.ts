@@ -38,7 +38,7 @@ function ask(
     const { privateKey } = replica;
     const opened = await openReplicaMessage({
       scheme: x25519Nike,
-      privateKeys: [privateKey],
+      privateKey,
       command,
     });
     return {

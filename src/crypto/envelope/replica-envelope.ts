@@ -25,52 +25,49 @@ export interface OpenedEnvelope {
   readonly message: ReplicaInnerMessage;
   /** Seals the answer, see {@link sealReplicaReply}. 32 bytes, secret. */
   readonly replyKey: Bytes;
-  /** Index of the private key that opened it. */
-  readonly keyIndex: number;
 }
 
-async function tryKeys(
+async function openWith(
   scheme: NikeScheme,
-  privateKeys: readonly Uint8Array[],
+  privateKey: Uint8Array,
   command: ReplicaMessageCommand,
-): Promise<{ payload: Bytes; replyKey: Bytes; keyIndex: number }> {
+): Promise<{ readonly payload: Bytes; readonly replyKey: Bytes }> {
   const ciphertext = {
     ephemeralPublicKey: command.senderPublicKey,
     deks: [command.dek],
     envelope: command.ciphertext,
   };
-  for (let keyIndex = 0; keyIndex < privateKeys.length; keyIndex++) {
-    try {
-      const opened = await mkemDecapsulate(scheme, privateKeys[keyIndex]!, ciphertext);
-      return { payload: opened.payload, replyKey: opened.replyKey, keyIndex };
-    } catch (error) {
-      if (error instanceof MKEMDecryptionFailedError) continue;
-      // A malformed key, an invalid curve and a point of low order are all detected when the secret
-      // is computed.
-      throw new ReplicaInternalError("unusable sender key", { cause: error });
+  try {
+    return await mkemDecapsulate(scheme, privateKey, ciphertext);
+  } catch (error) {
+    if (error instanceof MKEMDecryptionFailedError) {
+      throw new InvalidEpochError("no envelope key opens the message", { cause: error });
     }
+    // A malformed key, an invalid curve and a point of low order are all detected when the secret
+    // is computed.
+    throw new ReplicaInternalError("unusable sender key", { cause: error });
   }
-  throw new InvalidEpochError("no envelope key opens the message");
 }
 
 /**
- * Opens a ReplicaMessage with the first private key that fits.
- * @param request.privateKeys NIKE private keys to try, in this order.
+ * Opens a ReplicaMessage.
+ * @param request.privateKey the replica's NIKE private key of one epoch.
  * @throws (rejects) a ReplicaError, whose `errorCode` is the replica's answer: 7 for an unusable
- * sender key, 8 when no key opens the message, 5 when its padding or contents are malformed.
+ * sender key, 8 when the key does not open the message (that of another epoch may), 5 when its
+ * padding or contents are malformed.
  */
 export async function openReplicaMessage(request: {
   readonly scheme: NikeScheme;
-  readonly privateKeys: readonly Uint8Array[];
+  readonly privateKey: Uint8Array;
   readonly command: ReplicaMessageCommand;
 }): Promise<OpenedEnvelope> {
-  const { scheme, privateKeys, command } = request;
+  const { scheme, privateKey, command } = request;
   if (command.senderPublicKey.length !== scheme.publicKeyLength) {
     throw new ReplicaInternalError("unusable sender key");
   }
-  const { payload, replyKey, keyIndex } = await tryKeys(scheme, privateKeys, command);
+  const { payload, replyKey } = await openWith(scheme, privateKey, command);
   try {
-    return { message: decodeReplicaInnerMessage(unpadMessage(payload)), replyKey, keyIndex };
+    return { message: decodeReplicaInnerMessage(unpadMessage(payload)), replyKey };
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     throw new InvalidPayloadError(error.message, { cause: error });

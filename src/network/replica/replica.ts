@@ -275,21 +275,18 @@ export class Replica implements StorageLinkTarget {
   /** Opens a message with the keys of the current epoch, the next, or the one before. */
   async #open(command: ReplicaMessageCommand): Promise<OpenedEnvelope> {
     const epoch = this.#options.replicaEpoch();
-    let refusal = new InvalidEpochError("no envelope key is kept");
     // The epoch before comes last, because its key may have to be made first, which can take a
     // second.
     for (const of of [epoch, epoch + 1, epoch - 1]) {
       const privateKey = await this.#keys.privateKey(of);
       if (privateKey === null) continue;
       try {
-        const privateKeys = [privateKey];
-        return await openReplicaMessage({ scheme: this.#scheme, privateKeys, command });
+        return await openReplicaMessage({ scheme: this.#scheme, privateKey, command });
       } catch (error) {
         if (!(error instanceof InvalidEpochError)) throw error;
-        refusal = error;
       }
     }
-    throw refusal;
+    throw new InvalidEpochError("no envelope key opens the message");
   }
 
   async #serve(

@@ -180,7 +180,7 @@ export class Daemon {
     });
   }
 
-  /** Work in progress, for tests and for `katz`. It identifies no user and no content. */
+  /** Work in progress, for tests and for `katz`. It does not identify users or contents. */
   get load(): {
     /** Open connections. */
     readonly connections: number;

@@ -87,7 +87,8 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   },
   ERR_SLOW_CONSUMER: {
     meaning: "An event reader fell behind and its queue is full; later events are missing.",
-    action: "Do less work in the loop, select fewer `types`, or raise `maxQueue`.",
+    action:
+      "Do less work in the loop, select fewer `types`, or raise `maxQueue` or `maxQueueBytes`.",
   },
   ERR_SEND_FAILED: {
     meaning: "The daemon could not send the message; `cause` has the daemon's text.",

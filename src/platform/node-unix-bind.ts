@@ -93,8 +93,8 @@ async function removeStale(path: string): Promise<void> {
   if (before === undefined) return;
   if (!before.isSocket()) {
     throw new ConfigError(
-      `cannot listen on unix:${path}: a file or folder has that name, and is not removed. Remove it, ` +
-        "or choose another name",
+      `cannot listen on unix:${path}: a file or folder has that name, and is not removed. ` +
+        "Remove it, or choose another name",
     );
   }
   if (await answers(path)) throw inUse(path);

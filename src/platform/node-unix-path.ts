@@ -44,8 +44,8 @@ export function checkUnixLength(address: string): void {
   const length = Buffer.byteLength(address);
   if (process.platform !== "win32" && length > LONGEST_PATH) {
     throw new ConfigError(
-      `unix:${address} is too long: ${length} bytes, but the system allows ${LONGEST_PATH}; use a ` +
-        "shorter path",
+      `unix:${address} is too long: ${length} bytes, but the system allows ${LONGEST_PATH}; ` +
+        "use a shorter path",
     );
   }
 }

@@ -95,7 +95,7 @@ export interface ChannelStatistics {
   readonly boxesWritten: number;
   /** Writes that failed and are tried again. */
   readonly writesFailed: number;
-  /** Boxes that were requested, each attempt counted. */
+  /** Boxes that were requested, each attempt counted; without those of a look ahead. */
   readonly boxesAsked: number;
   /** Requested boxes that were there. */
   readonly boxesFound: number;

@@ -407,8 +407,7 @@ export class GatewayLink implements MixnetLink {
     const keeping = this.#keepDocuments(session);
     const reason = await session.ended;
     this.#session = null;
-    // Replies to the old queue ID do not arrive any more. Its reply blocks expire, because a
-    // gateway may still hold some replies for another of our links.
+    // Replies to the old queue ID do not arrive any more; its reply blocks are left to expire.
     await keeping;
     this.#wentDown(reason);
     return true;

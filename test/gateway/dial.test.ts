@@ -173,6 +173,29 @@ test("a refusal by the proxy is reported", patience, async () => {
   }
 });
 
+test("an unreachable proxy is named, with advice about the proxy", patience, async () => {
+  const { port } = await listen(() => {});
+  await new Promise((resolve) => servers.pop()!.close(resolve));
+  const proxies: [UpstreamProxy, string][] = [
+    [
+      { type: "socks5", network: "tcp", address: `127.0.0.1:${port}` },
+      `cannot connect to tcp:127.0.0.1:${port}: nothing listens there (ECONNREFUSED)`,
+    ],
+    [
+      { type: "tor+socks5", network: "unix", address: "no-such.sock" },
+      "cannot connect to unix:no-such.sock: there is no such file (ENOENT)",
+    ],
+  ];
+  for (const [proxy, what] of proxies) {
+    await assert.rejects(gatewayDialer(proxy)("tcp://192.0.2.1:1", never), {
+      name: "LinkError",
+      message:
+        `the proxy cannot be reached: ${what}. ` +
+        "Start the proxy, or correct UpstreamProxy in client.toml",
+    });
+  }
+});
+
 test("the connection to a silent proxy is closed when the dial is given up", patience, async () => {
   let closed = (): void => {};
   const gone = new Promise<void>((resolve) => (closed = resolve));

@@ -95,7 +95,7 @@ export interface ChannelStatistics {
   readonly boxesWritten: number;
   /** Writes that failed and are tried again. */
   readonly writesFailed: number;
-  /** Boxes that were requested, each attempt counted. */
+  /** Boxes that were requested, each attempt counted; without those of a look ahead. */
   readonly boxesAsked: number;
   /** Requested boxes that were there. */
   readonly boxesFound: number;
@@ -322,7 +322,7 @@ export class Channels implements AsyncDisposable {
       if (network !== null && network < stored) {
         throw new ChannelStoreError(
           `the store's messages are cut for boxes of ${stored} bytes, this network's hold ` +
-            `${network}: it belongs to another network`,
+            `${network}: it belongs to another network. Use another store for this one`,
         );
       }
       this.#boxLength = stored;
@@ -715,7 +715,8 @@ export class Channels implements AsyncDisposable {
   }
 
   #checkOpen(): void {
-    if (this.#closing) throw new InvalidStateError("the channels are closed");
+    if (!this.#closing) return;
+    throw new InvalidStateError("the channels are closed: open them again with openChannels()");
   }
 
   /**

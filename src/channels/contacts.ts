@@ -293,8 +293,9 @@ export class Contacts {
     for (const { record } of this.#exchanges.values()) {
       if (!record.voucher || !equalBytes(record.voucher, voucher)) continue;
       const what = record.group === null ? "contact" : "group";
+      const name = JSON.stringify(record.group ?? record.name);
       throw new InvalidStateError(
-        `this store already has the voucher, for ${what} ${JSON.stringify(record.group ?? record.name)}`,
+        `this store already has the voucher, for ${what} ${name}: open it with ${what}s.get()`,
       );
     }
   }

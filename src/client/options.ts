@@ -30,7 +30,8 @@ export interface ReconnectOptions {
 /** How a daemon that disappeared without closing the connection is detected. */
 export interface LivenessSettings {
   /**
-   * How long the connection may be silent before a probe is sent, in milliseconds; default 30,000.
+   * The connection is checked after each interval of this length, in milliseconds; default 30,000.
+   * If nothing arrived during it, a probe is sent.
    */
   readonly intervalMs?: number | undefined;
   /** How long the answer to the probe may take, in milliseconds; default 15,000. */

@@ -796,7 +796,8 @@ export class ThinClient implements AsyncDisposable {
 
   /**
    * Handles a message as if the daemon had sent it: a reply ends the call that waits for it. For
-   * parity. @throws TypeError.
+   * parity.
+   * @throws TypeError when it has no `kind`.
    */
   async handleResponse(response: DaemonResponse): Promise<void> {
     if (typeof response?.kind !== "string") {
@@ -805,7 +806,10 @@ export class ThinClient implements AsyncDisposable {
     if (!this.#core.calls.take(response)) this.#core.onMessage(response);
   }
 
-  /** Handles a status as if the daemon had sent it. For parity. @throws TypeError. */
+  /**
+   * Takes over a status as if the daemon had sent it, but without an event. For parity.
+   * @throws TypeError when it has no boolean `isConnected`.
+   */
   parseStatus(event: ConnectionStatusEvent): void {
     // Otherwise the fields of the wire (`is_connected`) would count as "not connected".
     if (typeof event?.isConnected !== "boolean") {
@@ -817,7 +821,8 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Handles a PKI document, decoded or as bytes, as if the daemon had sent it. For parity.
+   * Takes over a PKI document, decoded or as bytes, as if the daemon had sent it, but without an
+   * event. For parity.
    * @throws TypeError for anything else; ProtocolError when the bytes are not a document.
    */
   parsePkiDoc(event: Pick<NewPkiDocumentEvent, "payload"> & Partial<NewPkiDocumentEvent>): void {

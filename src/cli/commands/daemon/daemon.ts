@@ -223,8 +223,8 @@ function tellJoining(output: Output, file: string, { listen, epochMs }: ClientCo
 }
 
 /**
- * Prints the line of code that a page needs. A token made by this command is shown, because nobody
- * else knows it.
+ * Prints the line of code that a page needs. It shows a token that was made here, because the user
+ * cannot learn it otherwise.
  */
 function tellPages(
   output: Output,

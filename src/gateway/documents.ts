@@ -92,8 +92,8 @@ export class LinkDocuments {
   readonly #known = new Map<number, KnownDocument>();
   /** By epoch, the gateways that had an invalid document or will never have one. */
   readonly #failed = new Map<number, Set<string>>();
-  /** Why the last request for the current epoch's document failed. */
-  #problem: string | null = null;
+  /** By epoch, why the last request for its document failed. */
+  readonly #problems = new Map<number, string>();
 
   /**
    * @param now returns milliseconds since 1970, by the clock that epochs use.
@@ -158,9 +158,12 @@ export class LinkDocuments {
     return { sleepMs, refusal: null };
   }
 
-  /** Why this epoch's document is missing, as far as gateways said; null if it is known. */
+  /**
+   * Why this epoch's document is missing; null if it is known, or before the first answer about it.
+   */
   problem(): string | null {
-    return this.#known.has(this.epoch().epoch) ? null : this.#problem;
+    const { epoch } = this.epoch();
+    return this.#known.has(epoch) ? null : (this.#problems.get(epoch) ?? null);
   }
 
   /** Returns null, or the reason to leave this gateway. */
@@ -173,8 +176,10 @@ export class LinkDocuments {
       // asked for at every wake-up.
       const isGone = errorCode === ConsensusError.GONE;
       if (isGone && epoch >= now) this.#remember(epoch, name);
-      if (epoch === now)
-        this.#problem = `${name} ${isGone ? "will never have it" : "does not have it yet"}`;
+      this.#problems.set(
+        epoch,
+        `${name} ${isGone ? "will never have it" : "does not have it yet"}`,
+      );
       return null;
     }
     const { authorities, threshold, geometry } = this.#rules;
@@ -187,7 +192,7 @@ export class LinkDocuments {
       // all gateways.
       if (!(error instanceof ThinClientError)) throw error;
       this.#remember(epoch, name);
-      if (epoch === now) this.#problem = `${name}: ${error.message}`;
+      this.#problems.set(epoch, `${name}: ${error.message}`);
       this.#handlers.onRefused(name, epoch, error.message);
       return error;
     }
@@ -207,8 +212,8 @@ export class LinkDocuments {
   }
 
   #forget(epoch: number): void {
-    for (const known of [this.#known, this.#failed]) {
-      for (const one of known.keys()) if (one < epoch - 1 || one > epoch + 1) known.delete(one);
+    for (const byEpoch of [this.#known, this.#failed, this.#problems]) {
+      for (const one of byEpoch.keys()) if (one < epoch - 1 || one > epoch + 1) byEpoch.delete(one);
     }
   }
 }

@@ -49,7 +49,7 @@ export interface LevelDatabase {
 export interface LevelMark {
   /** The number that was written last; 0 if there is none. */
   read(): number;
-  /** Writes a number. It does not fail: then the earlier number stays. */
+  /** Writes a number. If that fails, the earlier number stays, and no error is thrown. */
   write(commits: number): void;
 }
 
@@ -96,7 +96,8 @@ export interface LevelRange {
 
 /**
  * Opens a level database, or creates it: in Node the LevelDB directory `location`, in a browser the
- * IndexedDB database with that name. Nobody else can open it at the same time.
+ * IndexedDB database with that name. Nobody else can open it at the same time, except in browsers
+ * without Web Locks, e.g. on pages from `http:` addresses other than `localhost`.
  * @throws ConfigError when it is already in use, or its package is not installed; the system's
  * error.
  */

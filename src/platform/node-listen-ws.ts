@@ -32,9 +32,14 @@ export interface WsListenOptions {
    * also needs the token.
    */
   readonly allowedOrigins?: readonly string[] | undefined;
-  /** The secret that pages, and with `allowRemote` all other clients, must send. */
+  /**
+   * The secret that pages must send; all other clients too, unless `host` is a loopback address.
+   */
   readonly token?: string | undefined;
-  /** Whether other machines may connect; default false. Needs a token. */
+  /**
+   * Whether `host` may be an address that other machines can reach, which needs a token; default
+   * false.
+   */
   readonly allowRemote?: boolean | undefined;
   /** Called for every refused handshake; browsers hide the reason from pages. */
   readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
@@ -44,7 +49,7 @@ export interface WsListenOptions {
 export interface WsRefusal {
   /** Origin of the page, as its browser reports it; null for programs other than browsers. */
   readonly origin: string | null;
-  /** The reason, as a sentence; its origins and host names repeat what the peer sent. */
+  /** The reason, in one or two sentences; its origins and host names repeat what the peer sent. */
   readonly reason: string;
 }
 

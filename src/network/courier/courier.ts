@@ -64,8 +64,8 @@ function envelopeReply(
 /**
  * Takes envelopes, passes them to their two replicas, and keeps the answers until the client
  * fetches them. An acknowledgement means that the envelope is logged (if there is a log) and
- * dispatched. After a restart, unanswered envelopes are dispatched again, unless their epoch is too
- * far off for any replica. A kind courier dispatches on its own until a replica has answered.
+ * dispatched. After a restart, logged envelopes without an answer are dispatched again. A kind
+ * courier dispatches on its own until a replica has answered.
  */
 export class Courier implements Kaetzchen {
   readonly capability = "courier";

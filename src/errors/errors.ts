@@ -104,7 +104,9 @@ export class ClientClosedError extends ThinClientError {
   readonly retryable = false;
 }
 
-/** The state of a client, channel, group or daemon does not allow the call, e.g. before `start()`. */
+/**
+ * The state of a client, channel, group or daemon does not allow the call, e.g. before `start()`.
+ */
 export class InvalidStateError extends ThinClientError {
   readonly code = "ERR_INVALID_STATE";
   readonly retryable = false;

@@ -1,6 +1,6 @@
 /**
- * What every error code means and what to do about it, in one table. It is separate from the classes,
- * so a bundle that does not use it does not contain it.
+ * What every error code means and what to do about it, in one table. It is separate from the
+ * classes, so a bundle that does not use it does not contain it.
  */
 import type { ErrorCode } from "./errors.js";
 
@@ -48,8 +48,8 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   ERR_INVALID_STATE: {
     meaning: "A client, channel, group or daemon is in a state that does not allow this call.",
     action:
-      "The message names the state. Await a client's `start()` before its first call, and call it " +
-      "only once.",
+      "The message names the state. Await a client's `start()` before its first call, and call " +
+      "it only once.",
   },
   ERR_PROTOCOL: {
     meaning: "The peer sent something that the protocol does not allow.",
@@ -87,7 +87,8 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   },
   ERR_SLOW_CONSUMER: {
     meaning: "An event reader fell behind and its queue is full; later events are missing.",
-    action: "Do less work in the loop, select fewer `types`, or raise `maxQueue`.",
+    action:
+      "Do less work in the loop, select fewer `types`, or raise `maxQueue` or `maxQueueBytes`.",
   },
   ERR_SEND_FAILED: {
     meaning: "The daemon could not send the message; `cause` has the daemon's text.",

@@ -54,8 +54,8 @@ export interface JoinOptions {
   /** Origins of web pages that may connect by WebSocket; each page also needs the token. */
   readonly allowedOrigins?: readonly string[] | undefined;
   /**
-   * The secret that WebSocket clients must send as their token: web pages always, other programs on an
-   * address that other machines can reach.
+   * The secret that WebSocket clients must send as their token: web pages always, other programs on
+   * an address that other machines can reach.
    */
   readonly token?: string | undefined;
   /** Called for each refused WebSocket handshake, with the reason. */

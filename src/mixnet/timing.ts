@@ -19,7 +19,9 @@ export function pauseBefore({ first, longest }: GrowingPause, attempt: number): 
 export interface Timing {
   /** Daemon: how long after the planned round trip a packet is sent again. */
   readonly resendMs: number;
-  /** Daemon: after how long a packet that could not be made (no document, no route) is tried again. */
+  /**
+   * Daemon: after how long a packet that could not be made (no document, no route) is tried again.
+   */
   readonly composeRetryMs: number;
   /** Daemon: time between two polls of a copy command. */
   readonly copyPollMs: number;

@@ -151,9 +151,9 @@ export class EmbeddedDaemon implements AsyncDisposable {
 
   /**
    * Starts network and daemon.
-   * @throws ConfigError, RangeError, TypeError for invalid options; ConfigError for a `store` that is
-   * in use, damaged, or of a network with other parameters. Then nothing runs; for options that are
-   * invalid in themselves, nothing was opened.
+   * @throws ConfigError, RangeError, TypeError for invalid options; ConfigError for a `store` that
+   * is in use, damaged, or of a network with other parameters. Then nothing runs; for options that
+   * are invalid in themselves, nothing was opened.
    */
   static async start(options: EmbeddedDaemonOptions = {}): Promise<EmbeddedDaemon> {
     checkEmbeddedDaemonOptions(options, { store: storeCheck });

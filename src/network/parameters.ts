@@ -8,8 +8,8 @@ export interface Rates {
   /** Rate of a client's sends: packets, or loop decoys if there are none. */
   readonly lambdaP: number;
   /**
-   * Rate of a client's additional loop decoys, which leave besides those on ticks of lambdaP. Not used
-   * with `instant` mixing.
+   * Rate of a client's additional loop decoys, which leave besides those on ticks of lambdaP. Not
+   * used with `instant` mixing.
    */
   readonly lambdaL: number;
   /**

@@ -10,8 +10,8 @@ let hasher: IHasher | null = null;
 let asked = false;
 
 /**
- * Compiling takes a moment. Where the package cannot be loaded, as in a bundle of one file, `hasher`
- * stays null.
+ * Compiling takes a moment. Where the package cannot be loaded, as in a bundle of one file,
+ * `hasher` stays null.
  */
 async function load(): Promise<void> {
   try {

@@ -86,8 +86,8 @@ export class RecordStore {
 
   /**
    * Opens a store, or creates it.
-   * @throws ConfigError when it is already in use, cannot be used or repaired, or a newer version made
-   * it; the system's error.
+   * @throws ConfigError when it is already in use, cannot be used or repaired, or a newer version
+   * made it; the system's error.
    */
   static async open(place: LevelPlace, options: RecordStoreOptions = {}): Promise<RecordStore> {
     const store = new RecordStore(place, options);

@@ -150,8 +150,8 @@ export class UnixDialConfig {
   /**
    * Connects.
    * @throws ConnectError; RequestTimeoutError; the signal's reason; UnsupportedTransportError in a
-   * browser; ConfigError when the system does not allow the path: it is too long, or abstract and this
-   * is not Linux.
+   * browser; ConfigError when the system does not allow the path: it is too long, or abstract and
+   * this is not Linux.
    */
   dial(options: DialCallOptions = {}): Promise<Transport> {
     return dialWithin(options, (signal) => dialUnix(this.address, { signal }));
@@ -209,8 +209,8 @@ export class WsDialConfig {
 
   /**
    * Connects.
-   * @throws ConnectError; RequestTimeoutError; the signal's reason; ConfigError when WebSockets do not
-   * accept the address.
+   * @throws ConnectError; RequestTimeoutError; the signal's reason; ConfigError when WebSockets do
+   * not accept the address.
    */
   dial(options: DialCallOptions = {}): Promise<Transport> {
     return dialWithin(options, (signal) => dialWs(this.address, { signal, token: this.#token }));

@@ -162,9 +162,12 @@ test("a refusal by the proxy is reported", patience, async () => {
   const cases: [number, RegExp, { user: string; password: string }?][] = [
     [refusing.port, /^the proxy cannot connect: connection refused$/],
     [refusing.port, /^the proxy refuses this name and password$/, { user: "wrong", password: "p" }],
-    [garbage.port, /^the proxy does not speak SOCKS5$/],
+    [garbage.port, /^the proxy does not speak SOCKS5: correct UpstreamProxy in client\.toml$/],
     [closing.port, /./],
-    [demanding.port, /^the proxy requires a name and a password$/],
+    [
+      demanding.port,
+      /^the proxy requires a name and a password: set User and Password in UpstreamProxy$/,
+    ],
   ];
   for (const [port, message, credentials] of cases) {
     const address = `127.0.0.1:${port}`;

@@ -130,8 +130,8 @@ void describe("a record store", () => {
     await assert.rejects(RecordStore.open(placeOf(level, "store demo")), {
       code: "ERR_CONFIG",
       message:
-        "store demo is damaged and cannot be repaired: delete it, which loses its content, or use " +
-        "another name",
+        "store demo is damaged and cannot be repaired: delete it, which loses its content, or " +
+        "use another name",
     });
   });
 

@@ -72,7 +72,8 @@ function bareHop(): void {
 const authPayload = encodeAuthPayload({ additionalData: new Uint8Array(32), unixTime: 0 });
 
 /**
- * CPU time of one side of a handshake in ms, including its static key, which is new for each link.
+ * How long each side of a handshake computes, in ms; for the client including its static key, which
+ * is new for each link.
  */
 function handshakeMs(kem: KemScheme): { readonly client: number; readonly gateway: number } {
   const gatewayKeys = kem.generate();

@@ -54,7 +54,7 @@ if (built) {
     if (versionOf(path) !== version) {
       const needed = use === "suite";
       results.push(
-        `not run  ${name} ${version}: it cannot be had here${needed ? " (FAILED)" : ""}`,
+        `not run  ${name} ${version}: it is not available here${needed ? " (FAILED)" : ""}`,
       );
       if (needed) all.failed++;
       continue;

@@ -79,7 +79,7 @@ function Signatures({ document }: { readonly document: DocumentView }) {
     return (
       <p>
         It carries {signatureCount} signatures; whether they are valid is{" "}
-        <Unknown why="The daemon does not name the authorities." />.
+        <Unknown why="The daemon does not name the authorities, or too few of them signed it." />.
       </p>
     );
   }

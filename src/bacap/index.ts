@@ -3,9 +3,9 @@
  * stream. BACAP (blinded and capability) as in spec/pigeonhole §1. Runs in Node and in
  * browsers; nothing here goes to the network.
  *
- * A stream has a {@link WriteCap} and a {@link ReadCap}. Boxes lie at {@link MessageBoxIndex}es, of
- * which each leads to the next and none back. To everybody else the boxes of one stream look
- * unrelated.
+ * A stream has a {@link WriteCap} and a {@link ReadCap}. Each of its boxes has a
+ * {@link MessageBoxIndex}, which leads to the next index but not back to earlier ones. To everybody
+ * else the boxes of one stream look unrelated.
  *
  * @example
  * const { writeCap, readCap, firstMessageIndex } = generateKeypair();

@@ -50,20 +50,24 @@ function companion<T extends Bytes>(name: string, length: number | null): Opaque
 
 /** Right to write a stream of boxes: 168 bytes (root private key 64, then a MessageBoxIndex). */
 export type WriteCap = Opaque<"WriteCap">;
+/** Checked construction and text forms of {@link WriteCap}. */
 export const WriteCap: OpaqueCompanion<WriteCap> = companion("writeCap", 168);
 
 /** Right to read a stream of boxes: 136 bytes (root public key 32, then a MessageBoxIndex). */
 export type ReadCap = Opaque<"ReadCap">;
+/** Checked construction and text forms of {@link ReadCap}. */
 export const ReadCap: OpaqueCompanion<ReadCap> = companion("readCap", 136);
 
 /**
  * Index of a box in a stream: 104 bytes (counter 8, blinding 32, encryption 32, ratchet state 32).
  */
 export type MessageBoxIndex = Opaque<"MessageBoxIndex">;
+/** Checked construction and text forms of {@link MessageBoxIndex}. */
 export const MessageBoxIndex: OpaqueCompanion<MessageBoxIndex> = companion("messageBoxIndex", 104);
 
 /** The daemon opens an envelope's reply with it; its contents are opaque. */
 export type EnvelopeDescriptor = Opaque<"EnvelopeDescriptor">;
+/** Checked construction and text forms of {@link EnvelopeDescriptor}. */
 export const EnvelopeDescriptor: OpaqueCompanion<EnvelopeDescriptor> = companion(
   "envelopeDescriptor",
   null,
@@ -71,18 +75,22 @@ export const EnvelopeDescriptor: OpaqueCompanion<EnvelopeDescriptor> = companion
 
 /** Hash of an envelope: 32 bytes, BLAKE2b-256 of its sender key and ciphertext. */
 export type EnvelopeHash = Opaque<"EnvelopeHash">;
+/** Checked construction and text forms of {@link EnvelopeHash}. */
 export const EnvelopeHash: OpaqueCompanion<EnvelopeHash> = companion("envelopeHash", 32);
 
 /** Hash of a copy command: 32 bytes, BLAKE2b-256 of the temporary stream's WriteCap. */
 export type WriteCapHash = Opaque<"WriteCapHash">;
+/** Checked construction and text forms of {@link WriteCapHash}. */
 export const WriteCapHash: OpaqueCompanion<WriteCapHash> = companion("writeCapHash", 32);
 
 /** Hash of a node: 32 bytes, BLAKE2b-256 of its identity public key. */
 export type IdentityHash = Opaque<"IdentityHash">;
+/** Checked construction and text forms of {@link IdentityHash}. */
 export const IdentityHash: OpaqueCompanion<IdentityHash> = companion("identityHash", 32);
 
 /** ID of a single-use reply block: 16 random bytes. */
 export type SurbId = Opaque<"SurbId">;
+/** Checked construction and text forms of {@link SurbId}. */
 export const SurbId: OpaqueCompanion<SurbId> & {
   /** 16 fresh random bytes; a reply block is used once, and so is its ID. */
   random(): SurbId;
@@ -93,6 +101,7 @@ export const SurbId: OpaqueCompanion<SurbId> & {
 
 /** ID of a message: 16 random bytes. */
 export type MessageId = Opaque<"MessageId">;
+/** Checked construction and text forms of {@link MessageId}. */
 export const MessageId: OpaqueCompanion<MessageId> & {
   /** 16 fresh random bytes. This client's own messages have none: their SURB ID identifies them. */
   random(): MessageId;
@@ -103,6 +112,7 @@ export const MessageId: OpaqueCompanion<MessageId> & {
 
 /** ID of a request on one connection: 16 random bytes. */
 export type QueryId = Opaque<"QueryId">;
+/** Checked construction and text forms of {@link QueryId}. */
 export const QueryId: OpaqueCompanion<QueryId> & {
   /** 16 fresh random bytes; a request that is repeated after a reconnect gets a new one. */
   random(): QueryId;

@@ -1,4 +1,4 @@
-/** Results that are kept while they are in use. */
+/** A map with a limited number of entries. */
 
 /** Keeps the `limit` most recently used entries; `onDrop` is called for each dropped entry. */
 export class RecentlyUsed<K, V> {

@@ -47,6 +47,10 @@ function malformed(what: string): ProtocolError {
   return new ProtocolError(`not well-formed CBOR: ${what}`);
 }
 
+function tooLarge(): ProtocolError {
+  return new ProtocolError(`CBOR has a container of more than ${MAX_CBOR_CONTAINER} elements`);
+}
+
 /** One pass over one message. */
 export class CborReader {
   readonly #data: Bytes;
@@ -222,9 +226,10 @@ export class CborReader {
     if (low === indefinite) return Infinity;
     const count = this.#argument(low);
     const left = this.#data.length - this.#at;
-    if (typeof count === "bigint" || count > MAX_CBOR_CONTAINER || count * bytesEach > left) {
+    if (typeof count === "bigint" || count * bytesEach > left) {
       throw new ProtocolError(`CBOR announces ${count} elements, but only ${left} bytes are left`);
     }
+    if (count > MAX_CBOR_CONTAINER) throw tooLarge();
     return count;
   }
 
@@ -233,7 +238,7 @@ export class CborReader {
     if (count !== Infinity) return done === count;
     if (this.#atBreak()) return true;
     if (done < MAX_CBOR_CONTAINER) return false;
-    throw new ProtocolError(`CBOR has a container of more than ${MAX_CBOR_CONTAINER} elements`);
+    throw tooLarge();
   }
 
   #array(low: number): CborValue[] {

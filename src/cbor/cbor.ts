@@ -14,7 +14,7 @@ export type CborKey = string | number | bigint | Uint8Array | boolean | null;
 
 /**
  * The result of decoding: byte strings are `Uint8Array`s, maps are `Map`s (their keys may be bytes
- * or numbers), integers above 2^53 are `bigint`s.
+ * or numbers). Integers beyond 2^53 - 1, positive or negative, are `bigint`s.
  */
 export type CborValue =
   | null
@@ -50,6 +50,7 @@ export function decodeCbor(bytes: Uint8Array, budget?: CborBudget): CborValue {
 /**
  * Writes one value in canonical form: RFC 7049, section 3.9 (shortest integers and floats, map keys
  * by encoded length, then bytewise). Members whose value is `undefined` are left out.
+ * @throws TypeError for a value that CBOR cannot represent; RangeError for integers beyond 64 bits.
  */
 export function encodeCbor(value: Encodable): Bytes {
   const writer = borrowWriter();

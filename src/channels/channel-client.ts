@@ -56,11 +56,11 @@ export interface WriteFailedDiagnostic extends DiagnosticBase {
   readonly pauseMs: number;
 }
 
-/** Boxes were requested. */
+/** Boxes were requested, from the cursor on. Looks further ahead are not reported. */
 export interface PolledDiagnostic extends DiagnosticBase {
   /** Always `polled`. */
   readonly type: "polled";
-  /** How many of the requested boxes were there. */
+  /** How many of the requested boxes were there, up to the first one that was not. */
   readonly found: number;
   /** How many boxes were requested at once. */
   readonly asked: number;

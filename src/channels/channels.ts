@@ -95,7 +95,7 @@ export interface ChannelStatistics {
   readonly boxesWritten: number;
   /** Writes that failed and are tried again. */
   readonly writesFailed: number;
-  /** Boxes that were requested, each attempt counted. */
+  /** Boxes that were requested, each attempt counted; without those of a look ahead. */
   readonly boxesAsked: number;
   /** Requested boxes that were there. */
   readonly boxesFound: number;
@@ -206,7 +206,10 @@ interface BatchEntry {
   isRunning: boolean;
 }
 
-/** The channels of one store. */
+/**
+ * The channels of one store. After {@link close}, all methods but `statistics` and `close` reject
+ * with InvalidStateError.
+ */
 export class Channels implements AsyncDisposable {
   /** Contacts by voucher: one channel in each direction. */
   readonly contacts: Contacts;
@@ -319,7 +322,7 @@ export class Channels implements AsyncDisposable {
       if (network !== null && network < stored) {
         throw new ChannelStoreError(
           `the store's messages are cut for boxes of ${stored} bytes, this network's hold ` +
-            `${network}: it belongs to another network`,
+            `${network}: it belongs to another network. Use another store for this one`,
         );
       }
       this.#boxLength = stored;
@@ -394,7 +397,7 @@ export class Channels implements AsyncDisposable {
   /**
    * Makes a channel from an existing stream, beginning at the index in the capability. This store
    * must be the stream's only writer. Example: a contact's stream after its voucher was opened.
-   * @throws as {@link create}; RangeError when `writeCap` is not 168 bytes.
+   * @throws as {@link create}; TypeError, RangeError when `writeCap` is not 168 bytes.
    */
   async adopt(name: string, writeCap: WriteCap, options: WriterOptions = {}): Promise<Writer> {
     return this.#addWriter(name, WriteCap.from(writeCap), options);
@@ -418,7 +421,7 @@ export class Channels implements AsyncDisposable {
    * @param invitation the result of the writer's `invitation()`, or a bare ReadCap (136 bytes).
    * @param options `from`: `next` (default) begins with messages sent after the invitation was
    * made, `start` with the first message that the ReadCap opens.
-   * @throws as {@link create}.
+   * @throws as {@link create}; TypeError, RangeError for an invalid `invitation` or option.
    */
   async import(
     name: string,
@@ -496,7 +499,7 @@ export class Channels implements AsyncDisposable {
     return writer;
   }
 
-  /** Loads a channel whose records are durable. */
+  /** A channel to read from. @throws ChannelNotFoundError. */
   async reader(name: string): Promise<Reader> {
     this.#checkOpen();
     const reader = this.#readers.get(name);
@@ -712,7 +715,8 @@ export class Channels implements AsyncDisposable {
   }
 
   #checkOpen(): void {
-    if (this.#closing) throw new InvalidStateError("the channels are closed");
+    if (!this.#closing) return;
+    throw new InvalidStateError("the channels are closed: open them again with openChannels()");
   }
 
   /**

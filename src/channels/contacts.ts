@@ -113,7 +113,7 @@ export class Contact {
 
   /**
    * The 32 bytes to hand to the other side, in private: anyone who has them can answer in its
-   * place. Null if the other side made the voucher, or if it was answered.
+   * place. Null if the other side made the voucher, or once the exchange has ended.
    */
   get voucher(): Bytes | null {
     const { voucher, role } = this.#exchange.record;
@@ -293,8 +293,9 @@ export class Contacts {
     for (const { record } of this.#exchanges.values()) {
       if (!record.voucher || !equalBytes(record.voucher, voucher)) continue;
       const what = record.group === null ? "contact" : "group";
+      const name = JSON.stringify(record.group ?? record.name);
       throw new InvalidStateError(
-        `this store already has the voucher, for ${what} ${JSON.stringify(record.group ?? record.name)}`,
+        `this store already has the voucher, for ${what} ${name}: open it with ${what}s.get()`,
       );
     }
   }

@@ -120,7 +120,7 @@ export function parseBox(plaintext: Uint8Array): ChannelBox {
     const kind = (Object.keys(native) as (keyof typeof native)[]).find(
       (name) => native[name] === plaintext[0],
     )!;
-    // At most this many of our boxes are written at once, whatever the second byte says.
+    // Anybody may write any second byte, but a writer has at most this many boxes on their way.
     const behind = Math.min(plaintext[1]!, NATIVE_WINDOW - 1);
     return { kind, content: plaintext.subarray(2), behind };
   }

@@ -65,7 +65,7 @@ const HOLD_MS = 60_000;
 const MAX_DISTANCE = 50_000n;
 /**
  * The most streams that are read for one root key. A member of katzenqt may have two: see
- * {@link Group.members}. A stranger could announce any number, each of which must be compared with
+ * `Group.#speaking`. A stranger could announce any number, each of which must be compared with
  * all others.
  */
 const MAX_STREAMS = 3;
@@ -436,7 +436,9 @@ export class Group {
     checkOptions("options", options, ["history"]);
     checkFlag("options.history", options.history, true);
     if (!this.isJoined) {
-      throw new InvalidStateError(`group ${JSON.stringify(this.name)} was not joined yet`);
+      throw new InvalidStateError(
+        `group ${JSON.stringify(this.name)} was not joined yet: wait for joined()`,
+      );
     }
     if (this.#isFull) {
       throw new InvalidStateError(
@@ -607,7 +609,9 @@ export class Group {
   async send(message: string | KatzenqtMessage): Promise<Delivery> {
     this.#context.checkOpen();
     if (!this.isJoined) {
-      throw new InvalidStateError(`group ${JSON.stringify(this.name)} was not joined yet`);
+      throw new InvalidStateError(
+        `group ${JSON.stringify(this.name)} was not joined yet: wait for joined()`,
+      );
     }
     const writer = await this.#context.writer(this.ownChannel);
     const words: KatzenqtMessage =
@@ -645,6 +649,7 @@ export class Group {
    * sender had seen were yielded, for a minute at most, because they may be lost. Members who are
    * introduced are read from then on, up to 256. As with `Reader.messages`, asking for the next message
    * acknowledges the one before, and a message that was not acknowledged comes again after a crash.
+   * @throws (rejects) as `Reader.messages`; TypeError for an unknown option.
    */
   async *messages(
     options: {

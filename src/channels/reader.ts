@@ -202,7 +202,8 @@ export class Reader implements AsyncIterable<Message> {
    * missing one had been stored. If the missing box still is not there, it is gone for good: the
    * reader continues at the first box that is there, and the next message's `gap` says how many
    * boxes were lost.
-   * @throws RangeError for a `from` that is not an id; errors of the store.
+   * @throws RangeError for a `from` that is not an id; TypeError for another invalid option. The
+   * loop rejects with InvalidStateError when the channels are closed, and with errors of the store.
    */
   messages(options: MessagesOptions = {}): AsyncIterableIterator<Message> {
     checkOptions("options", options, ["from", "ack", "signal"]);

@@ -110,7 +110,7 @@ export class Scheduler {
   }
 
   /**
-   * The time for pauses, in ms since any moment. It never goes back: a pause must not last longer
+   * The time for pauses, in ms since some moment. It never goes back: a pause must not last longer
    * because the wall clock was set back. But it goes on while the machine sleeps, when the
    * monotonic clock may stand still.
    */

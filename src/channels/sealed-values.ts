@@ -16,7 +16,7 @@ const info = utf8("katzenpost-thinclient channels v1");
 
 /**
  * The cost of a passphrase: 2^17 rounds of scrypt, with 128 MiB of memory for less than a second.
- * OWASP recommends these numbers for interactive use.
+ * OWASP recommends at least these numbers for the storage of passwords.
  */
 const passphraseCost = { N: 2 ** 17, r: 8, p: 1, dkLen: 32 };
 

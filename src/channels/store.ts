@@ -101,7 +101,7 @@ export class ChannelStore {
 
   /**
    * Opens the store in `database`, or begins a new one.
-   * @throws ChannelStoreError for a newer schema version, or a secret that does not fit.
+   * @throws ChannelStoreError for another schema version, a secret that does not fit, or damage.
    */
   static async open(
     database: ChannelDatabase,
@@ -488,8 +488,8 @@ export function field<T extends CborValue>(
   const value = record instanceof Map ? record.get(name) : undefined;
   if (is(value)) return value;
   throw new ChannelStoreError(
-    `a record of the store has no usable field ${name} (${describeType(value)}); another program ` +
-      "wrote it, or it is damaged",
+    `a record of the store has no usable field ${name} (${describeType(value)}): another program ` +
+      "wrote it, or it is damaged; restore the store from a backup",
   );
 }
 

@@ -405,10 +405,16 @@ function finalReason(error: unknown): string | null {
     return "somebody else answered this voucher: the reply does not belong to it; make a new one";
   }
   if (hasCode(error, "ERR_CHANNEL_FORKED")) {
-    return "our channel of the group is forked, so the other members cannot be told about the newcomer";
+    return (
+      "our channel of the group is forked, so the other members cannot be told about the " +
+      "newcomer; let another member admit the newcomer, with a new voucher"
+    );
   }
   if (hasCode(error, "ERR_PROTOCOL")) {
-    return "the other side's message cannot be read; make a new voucher with another version";
+    return (
+      "the other side's message cannot be read; update the program on both sides, then make a " +
+      "new voucher"
+    );
   }
   // The daemon finds an argument malformed: the payload, which the other side wrote.
   if (hasCode(error, "THIN_CLIENT_ERROR_INVALID_REQUEST")) {

@@ -234,7 +234,7 @@ export class Writer {
    * Deletes a message at the replicas: its boxes become tombstones, also for readers who have not
    * read it. The deletion goes through the outbox like a message. A message of several boxes must
    * have been sent from this store.
-   * @throws RangeError when `id` is not a message of this channel.
+   * @throws RangeError when `id` is not a message of this channel; and as {@link send}.
    */
   async delete(id: bigint, options?: CallOptions): Promise<Delivery> {
     checkCallOptions(options);

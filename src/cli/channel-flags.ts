@@ -10,7 +10,7 @@ export const store = {
   brief: "Folder for channels (default: your state folder)",
 } as const;
 
-/** Our name for the other side of a voucher. */
+/** Our name as the other side of a voucher sees it. */
 export const as = {
   kind: "parsed",
   parse: parseText,

@@ -91,7 +91,7 @@ export interface PlaceFailure {
   readonly error: ConnectError;
 }
 
-/** An unknown user's program listens in a usual place. */
+/** A program of another user, or of an unknown one, listens in a usual place. */
 export class StrangerError extends ConnectError {
   /** @param what describes the listener, as a phrase. */
   constructor({ address }: DaemonPlace, what: string) {
@@ -180,7 +180,10 @@ function addressOf(dial: DialConfig): string {
   return dial.resolve().toString();
 }
 
-/** Existing sockets, first in the user's runtime folder, and the default port of daemons. */
+/**
+ * Existing sockets, first those in the user's runtime folder; on Linux an abstract name; and the
+ * default port of daemons.
+ */
 function usualAddresses(env: Environment): string[] {
   const sockets = [runtimeFolder(env), "/run", "/var/run"]
     .flatMap((folder) =>

@@ -26,10 +26,16 @@ export async function createFile(path: string, text: string): Promise<void> {
       await link(temporary, path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      throw new UsageError(`${path} already exists and is left unchanged`, { cause: error });
+      throw existing(path, error);
     }
     await rm(temporary);
   });
+}
+
+/** The error for a file that must not exist yet. */
+export function existing(path: string, cause?: unknown): UsageError {
+  const advice = ["Choose another name, or move the file away"];
+  return new UsageError(`${path} already exists and is left unchanged`, { cause, advice });
 }
 
 async function viaTemporary(

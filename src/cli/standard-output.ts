@@ -32,7 +32,7 @@ export const standardOutput = {
       return;
     }
     const bytes = typeof data === "string" ? Buffer.from(data) : data;
-    told(() => {
+    reported(() => {
       for (let at = 0; at < bytes.length;) at += writeSync(FD, bytes, at);
     });
   },
@@ -43,7 +43,7 @@ export const standardOutput = {
    */
   async settled(): Promise<void> {
     if (isFile()) {
-      told(() => fsyncSync(FD));
+      reported(() => fsyncSync(FD));
       return;
     }
     await new Promise<void>((resolve, reject) => {
@@ -52,7 +52,8 @@ export const standardOutput = {
   },
 };
 
-function told(work: () => void): void {
+/** Runs `work`, which writes. @throws UsageError for errors of the system. */
+function reported(work: () => void): void {
   try {
     work();
   } catch (error) {

@@ -35,6 +35,7 @@ export async function readVoucher(
     // Reported below, without the text.
   }
   throw new UsageError(
-    "the file does not hold a voucher: a voucher is a line of 44 characters of base64",
+    `${source === "-" ? "standard input" : source} does not hold a voucher: a voucher is a line ` +
+      "of 44 characters of base64",
   );
 }

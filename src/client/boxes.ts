@@ -279,7 +279,7 @@ export async function writeBox(
 
 /**
  * How many envelopes in a row may be refused before the caller gets the error: the first one and
- * three fresh ones. A new PKI document restarts the count.
+ * three fresh ones. The count restarts when a PKI document shows that an envelope's keys are gone.
  */
 export const MAX_REFUSED_ENVELOPES = 4;
 

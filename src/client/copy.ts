@@ -79,11 +79,12 @@ export interface CopyResult {
 }
 
 /**
- * The most envelopes that the daemon makes in one request. A real daemon works on each for seconds
- * and answers nothing else meanwhile.
+ * The most envelopes that the daemon makes in one request, unless there are more destinations: each
+ * gets at least one. A real daemon works on each envelope for seconds and answers nothing else
+ * meanwhile.
  */
 const ENVELOPES_PER_CALL = 32;
-/** The most bytes that the daemon gets in one request, all destinations together. */
+/** The most bytes that the daemon gets in one request, with the same exception. */
 const BYTES_PER_CALL = 256 * 1024;
 
 /** Copies `source` to every destination. */

@@ -228,12 +228,13 @@ export async function requestPkiDocument(
   const reply = await calls.request("getPkiDocument", fields, { operation, options });
   const { payload } = reply;
   if (reply.errorCode !== 0 || !payload) {
-    const which = epoch === 0 ? "the current epoch" : `epoch ${epoch}`;
-    throw new PkiDocumentUnavailableError(
-      `the daemon has no PKI document for ${which}: it keeps the previous, the current and the ` +
-        "next one",
-      { operation, cause: daemonErrorFromCode(reply.errorCode, { operation }) ?? undefined },
-    );
+    const what =
+      epoch === 0
+        ? "the daemon has no current PKI document yet; wait with waitUntilOnline()"
+        : `the daemon has no PKI document for epoch ${epoch}: it keeps the previous, the current ` +
+          "and the next one";
+    const cause = daemonErrorFromCode(reply.errorCode, { operation }) ?? undefined;
+    throw new PkiDocumentUnavailableError(what, { operation, cause });
   }
   return { reply, payload };
 }

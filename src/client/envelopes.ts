@@ -318,7 +318,7 @@ export async function resend(
   };
 }
 
-/** The same for a write that waits for the replicas' answer. */
+/** {@link startResendingEncryptedMessage} for a write that waits for the replicas' answer. */
 export async function startResendingEncryptedMessageReturnBoxExists(
   calls: Calls,
   request: WriteRequest,
@@ -329,7 +329,7 @@ export async function startResendingEncryptedMessageReturnBoxExists(
   return startResendingEncryptedMessage(calls, flagged, options, operation);
 }
 
-/** The same for a read that fails at once if the box is empty. */
+/** {@link startResendingEncryptedMessage} for a read that fails at once if the box is empty. */
 export async function startResendingEncryptedMessageNoRetry(
   calls: Calls,
   request: ReadRequest,

@@ -186,7 +186,8 @@ export interface ShakeHandsHandlers {
 /**
  * Runs the handshake; resolves when `onReady` has returned.
  * @param timeoutMs the time limit in milliseconds.
- * @throws ProtocolError, RequestTimeoutError, the signal's reason; the connection is then closed.
+ * @throws ProtocolError, RequestTimeoutError, the signal's reason, or why the connection was lost;
+ * the connection is then closed. Also what `onReady` throws.
  */
 export function shakeHands(
   transport: Transport,

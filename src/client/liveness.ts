@@ -38,7 +38,7 @@ export interface DaemonLoad {
 /** What the watch needs. */
 export interface LivenessOptions {
   readonly clock: Clock;
-  /** How long the connection may be silent before a probe is sent, in milliseconds. */
+  /** A probe is sent if nothing arrived during a whole interval of this length, in milliseconds. */
   readonly intervalMs: number;
   /** How long the answer to a probe may take, in milliseconds. */
   readonly timeoutMs: number;

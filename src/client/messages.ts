@@ -30,7 +30,7 @@ export interface MessageContext {
   readonly session: Session;
   readonly options: ResolvedOptions;
   readonly unsent: UnsentMessages;
-  /** Whether the daemon is connected to the mixnet. */
+  /** Whether the daemon is connected to the mixnet and we are connected to the daemon. */
   isConnected(): boolean;
   /** Resolves when the daemon is connected to the mixnet and we are connected to the daemon. */
   whenConnected(operation: string, options: CallOptions | undefined): Promise<void>;
@@ -286,7 +286,8 @@ export class AwaitedReplies {
     this.#rejectAll((operation, { given }) =>
       given
         ? new ThinClientOfflineError(
-            "the daemon lost its connection to the mixnet while the reply was awaited",
+            "the daemon lost its connection to the mixnet while the reply was awaited: when " +
+              "waitUntilOnline() resolves, send the message again, unless it must not arrive twice",
             { operation },
           )
         : null,
@@ -314,7 +315,8 @@ export class AwaitedReplies {
     this.#rejectAll((operation, { given }) =>
       given
         ? new ConnectionLostError(
-            "the connection was lost and the daemon forgot the session; the reply cannot come any more",
+            "the connection was lost and the daemon forgot the session, so no reply will come: " +
+              "send the message again, unless it must not arrive twice",
             { operation },
           )
         : null,
@@ -396,7 +398,7 @@ export class UnsentMessages {
     return this.#bySurbId.has(toHex(surbId));
   }
 
-  /** Resolves when all messages handed over so far have left; null if none waits. */
+  /** Resolves when no message that was handed over waits any more; null if none waits now. */
   whenSent(): Promise<void> | null {
     if (this.#handedOver === 0) return null;
     return new Promise((resolve) => this.#waiting.push(resolve));

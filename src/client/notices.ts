@@ -91,7 +91,7 @@ export class Notices {
     return size;
   }
 
-  /** How many of their starts the daemon has. */
+  /** How many starts that were given up the daemon has. */
   get starts(): number {
     let starts = 0;
     for (const notice of this.#byKey.values()) starts += notice.starts.size;

@@ -20,7 +20,7 @@ export interface ReconnectOptions {
   /**
    * First delay in milliseconds; default 1,000. It doubles, up to `maxDelayMs`, with each failure.
    * It also doubles from the fourth connection in a row that lasts less than twice the delay before
-   * it.
+   * it. The client waits for a random time between half of the delay and the whole.
    */
   readonly initialDelayMs?: number | undefined;
   /** Longest delay in milliseconds; default 60,000. */
@@ -30,7 +30,8 @@ export interface ReconnectOptions {
 /** How a daemon that disappeared without closing the connection is detected. */
 export interface LivenessSettings {
   /**
-   * How long the connection may be silent before a probe is sent, in milliseconds; default 30,000.
+   * The connection is checked after each interval of this length, in milliseconds; default 30,000.
+   * If nothing arrived during it, a probe is sent.
    */
   readonly intervalMs?: number | undefined;
   /** How long the answer to the probe may take, in milliseconds; default 15,000. */
@@ -272,9 +273,12 @@ export interface Logger {
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
   /** A connection was made. */
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** A lost connection, a failed attempt to reconnect, or an event that cannot be read. */
+  /**
+   * A lost connection, messages lost with it, a failed attempt to reconnect, or an event that
+   * cannot be read.
+   */
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** A handler of the application threw. */
+  /** A handler of the application threw, or its promise rejected. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 

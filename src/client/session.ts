@@ -131,7 +131,7 @@ export class Session {
   }
 
   /**
-   * Ends calls that waited for the connection: nobody makes it now, and few of them have a
+   * Ends calls that waited for the connection: it is not being made any more, and few calls have a
    * deadline.
    */
   #startFailed(error: unknown): void {

@@ -264,9 +264,10 @@ export class ThinClient implements AsyncDisposable {
 
   /**
    * An async iterator over events from this moment on. It ends when the loop is left, the signal is
-   * aborted or the client is closed. A reader that falls more than `maxQueue` events behind gets
-   * `SlowConsumerError`.
-   * @throws TypeError for an unknown type or option, RangeError for a `maxQueue` below 1.
+   * aborted or the client is closed. A reader that falls more than `maxQueue` events or
+   * `maxQueueBytes` bytes behind gets `SlowConsumerError`.
+   * @throws TypeError for an unknown type or option, RangeError for a `maxQueue` or `maxQueueBytes`
+   * that is not a positive integer.
    */
   events<T extends EventType = EventType>(
     options?: EventsOptions<T>,
@@ -279,15 +280,15 @@ export class ThinClient implements AsyncDisposable {
   /**
    * Sends a message to a service without waiting for its reply, which arrives as a `messageReply`
    * event with the same SURB ID.
-   * @param surbId 16 bytes, never used before: {@link newSurbId}.
-   * @param payload at most `geometry.userForwardPayloadLength` bytes; text is sent as UTF-8.
-   * @param destNode identity hash of the service node, 32 bytes.
-   * @param destQueue endpoint on that node, 1 to 32 bytes.
    *
    * Resolves when the daemon has the message, which is before it leaves. A `messageSent` event
    * reports that it left (or has an `err` if it could not be sent, or was lost with the
    * connection). Without a connection to the daemon the message waits for it, as every call does,
    * and then for the daemon's connection to the mixnet.
+   * @param surbId 16 bytes, never used before: {@link newSurbId}.
+   * @param payload at most `geometry.userForwardPayloadLength` bytes; text is sent as UTF-8.
+   * @param destNode identity hash of the service node, 32 bytes.
+   * @param destQueue endpoint on that node, 1 to 32 bytes.
    * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon is
    * not connected to the mixnet; ConnectionLostError when our connection broke while writing.
    */
@@ -795,7 +796,8 @@ export class ThinClient implements AsyncDisposable {
 
   /**
    * Handles a message as if the daemon had sent it: a reply ends the call that waits for it. For
-   * parity. @throws TypeError.
+   * parity.
+   * @throws TypeError when it has no `kind`.
    */
   async handleResponse(response: DaemonResponse): Promise<void> {
     if (typeof response?.kind !== "string") {
@@ -804,7 +806,10 @@ export class ThinClient implements AsyncDisposable {
     if (!this.#core.calls.take(response)) this.#core.onMessage(response);
   }
 
-  /** Handles a status as if the daemon had sent it. For parity. @throws TypeError. */
+  /**
+   * Takes over a status as if the daemon had sent it, but without an event. For parity.
+   * @throws TypeError when it has no boolean `isConnected`.
+   */
   parseStatus(event: ConnectionStatusEvent): void {
     // Otherwise the fields of the wire (`is_connected`) would count as "not connected".
     if (typeof event?.isConnected !== "boolean") {
@@ -816,7 +821,8 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Handles a PKI document, decoded or as bytes, as if the daemon had sent it. For parity.
+   * Takes over a PKI document, decoded or as bytes, as if the daemon had sent it, but without an
+   * event. For parity.
    * @throws TypeError for anything else; ProtocolError when the bytes are not a document.
    */
   parsePkiDoc(event: Pick<NewPkiDocumentEvent, "payload"> & Partial<NewPkiDocumentEvent>): void {

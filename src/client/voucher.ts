@@ -38,7 +38,7 @@ export interface VoucherMintResult extends VoucherDeriveStreamResult {
 export interface VoucherInductResult extends VoucherDeriveStreamResult {
   /** The newcomer's name, chosen by the newcomer: show it with care. */
   readonly displayName: string;
-  /** The capability that reads the newcomer's messages. */
+  /** The capability that reads the newcomer's messages: 136 bytes. */
   readonly mutatedMessageReadCap: ReadCap;
   /** The content for box 1 of the voucher's stream. */
   readonly sealedReply: Bytes;
@@ -52,7 +52,7 @@ export interface VoucherOpenResult {
   readonly whoReply: Bytes;
   /** 32 bytes that changed the stream. */
   readonly salt: Bytes;
-  /** The capability that writes the messages which the member reads from this point on. */
+  /** Writes the messages that the member reads from this point on: 168 bytes. */
   readonly mutatedMessageWriteCap: WriteCap;
 }
 

@@ -72,11 +72,11 @@ function isForNow(error: unknown, first: boolean): boolean {
 }
 
 /** A place in a queue; calling it lets the owner continue. */
-type Ticket = () => void;
+type Place = () => void;
 
 /** First come, first served. A caller who gives up leaves the queue. */
 class Line {
-  readonly #waiting = new Set<Ticket>();
+  readonly #waiting = new Set<Place>();
 
   get length(): number {
     return this.#waiting.size;
@@ -86,15 +86,15 @@ class Line {
   join(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
-      const ticket = (): void => {
+      const place = (): void => {
         leave();
         resolve();
       };
       const leave = onAbort(signal, () => {
-        this.#waiting.delete(ticket);
+        this.#waiting.delete(place);
         reject(signal.reason);
       });
-      this.#waiting.add(ticket);
+      this.#waiting.add(place);
     });
   }
 

@@ -97,7 +97,7 @@ function parseToml(toml: string): Record<string, unknown> {
   }
 }
 
-// Advice about keys in files for older clients.
+// Advice about keys of a daemon's own file, and of files for older clients.
 function hintAbout(unknown: readonly string[]): string {
   if (unknown.some((key) => ofTheDaemon.has(key))) {
     return (

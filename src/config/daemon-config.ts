@@ -74,7 +74,10 @@ export type ProxySettings =
 
 /** The settings of a daemon. Lengths in bytes, times in milliseconds. */
 export interface DaemonSettings {
-  /** Where thin clients connect: `unix:PATH`, `tcp:HOST:PORT` or `ws://HOST:PORT`. */
+  /**
+   * Where thin clients connect: `unix:PATH`, `tcp:HOST:PORT` (also `tcp4:` and `tcp6:`), or the URL
+   * of a WebSocket.
+   */
   readonly listen: string;
   /** Name of the KEM scheme of links to gateways. */
   readonly wireKemScheme: string;
@@ -185,8 +188,8 @@ export class DaemonConfig {
   /**
    * Reads the text of a file; messages call it `source`. It accepts and refuses the same files as
    * upstream's loader, and also refuses authorities' keys of small order; keys match in any case.
-   * @throws ConfigError that begins with `config: <source>: ` and names the line, what is wrong and
-   * what to do.
+   * @throws ConfigError that begins with `config: <source>: `, then names the line (unless
+   * something is missing at the top level), what is wrong and what to do.
    */
   static parse(toml: string, source = "(text)"): DaemonConfig {
     if (typeof toml !== "string") {

@@ -26,7 +26,7 @@ export interface ConnectionStatusEvent {
 /**
  * A PKI document: in the handshake, then at every new epoch; none is announced twice. A daemon
  * announces a new one late (a real one after 0.7 of the epoch), so the client asks for it when the
- * epoch changes. That needs epochs of whole seconds and a correct clock on this machine.
+ * epoch changes. That needs epochs of whole or half seconds and a correct clock on this machine.
  */
 export interface NewPkiDocumentEvent {
   /** The event's name for `on` and `events`. */
@@ -70,7 +70,7 @@ export interface MessageReplyEvent {
    * message.
    */
   readonly surbId: SurbId | null;
-  /** The reply, padded with zeros to the geometry's payload length. */
+  /** The reply, padded with zeros to the geometry's `forwardPayloadLength`. */
   readonly payload: Bytes;
   /** Which of two replies it is, if there can be two; otherwise null. */
   readonly replyIndex: number | null;

@@ -2,7 +2,10 @@
 import type { Scene } from "./scene.js";
 import type { AllowedDifference } from "./verdict.js";
 
-/** The area of a case. `storage`, `copying` and `messages` need a working network. */
+/**
+ * The area of a case. `sessions`, `operations`, `storage`, `copying` and `messages` need a working
+ * network, and `envelopes` and `documents` a PKI document.
+ */
 export type ConformanceArea =
   | "handshake"
   | "frames"

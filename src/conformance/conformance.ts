@@ -26,7 +26,7 @@ export interface ConformanceOptions {
   readonly networkTimeoutMs?: number | undefined;
   /** The clock for all waits; the platform's by default. */
   readonly clock?: Clock | undefined;
-  /** Aborting it ends the run after the current case. */
+  /** Aborting it ends the run after the current case, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called for every case as soon as it has ended. */
   readonly onResult?: ((result: ConformanceResult) => void) | undefined;
@@ -39,7 +39,7 @@ export interface ConformanceResult {
   /** A sentence that describes the correct behaviour. */
   readonly name: string;
   /**
-   * `differs (allowed)`: the daemon differs from this project's daemon in a way that clients can
+   * `differs (allowed)`: the daemon differs from this project's daemon in a way that clients must
    * tolerate.
    */
   readonly verdict: Verdict;
@@ -84,9 +84,11 @@ export const CONFORMANCE_AREAS: readonly ConformanceArea[] = [
  * Runs every case of this project against a daemon: handshake, sessions, each request with good and
  * bad input, cancels, resuming, broken frames. Each case has its own connections, and writes only
  * boxes of streams that nobody else has. The network behind the daemon must work, with an echo
- * service, couriers and replicas; otherwise leave those areas out.
+ * service, couriers and replicas; otherwise leave out the areas that need it, see
+ * {@link ConformanceArea}.
  * @param dial connects to the daemon, e.g. `(options) => config.dial.dial(options)`.
- * @throws what the first `dial` throws, usually ConnectError; RangeError for an unknown area.
+ * @throws what the first `dial` throws, usually ConnectError; TypeError for an unknown option,
+ * RangeError for an unknown area; the signal's reason.
  */
 export async function checkConformance(
   dial: Dial,

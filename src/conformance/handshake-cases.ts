@@ -177,7 +177,7 @@ export const sessionCases = casesOf("sessions", {
     first.peer.send({ kind: "thinClose" });
     await first.peer.mustHangUp();
     const second = await reconnect(scene, first.token);
-    must(!second.hello.reply.resumed, "it was");
+    must(!second.hello.reply.resumed, "it was resumed");
   },
   "the newer of two connections with one token is served, also after the older one ends": async (
     scene,

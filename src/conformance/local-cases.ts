@@ -167,7 +167,7 @@ export const documentCases = casesOf("documents", {
     mustAnswer(0, current);
     const byEpoch = await peer.ask("getPkiDocument", { epoch: current.epoch });
     mustAnswer(0, byEpoch);
-    must(equalBytes(current.payload!, byEpoch.payload!), "they differ");
+    must(equalBytes(current.payload!, byEpoch.payload!), "the two documents differ");
     const age = Number(current.epoch) - document.epoch;
     must(age === 0 || age === 1, `the announced document is of epoch ${document.epoch}`);
   },
@@ -175,7 +175,7 @@ export const documentCases = casesOf("documents", {
     const peer = await scene.client();
     const listed = await peer.ask("getDirectoryAuthorities", {});
     mustAnswer(0, listed);
-    must((listed.authorities?.length ?? 0) > 0, "there is no document");
+    must((listed.authorities?.length ?? 0) > 0, "the daemon lists no authorities");
     const { payload } = await peer.ask("getPkiDocument", { epoch: 0n });
     try {
       verifyPkiDocument(payload!, listed.authorities!);

@@ -67,7 +67,9 @@ export class Peer {
     return message;
   }
 
-  /** The next message of that kind. Other messages are kept, but broadcasts are ignored. */
+  /**
+   * The next message of that kind; others are kept. @throws Violation when none arrives in time.
+   */
   async event<K extends ResponseKind>(kind: K, waitMs: number): Promise<DaemonResponse<K>> {
     const message = await this.#take((candidate) => candidate.kind === kind, waitMs);
     must(message !== null, `the daemon disconnected without sending ${kind}`);

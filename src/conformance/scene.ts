@@ -191,9 +191,9 @@ export class Scene {
   }
 
   /**
-   * Waits until everything that the peer sent before has left the daemon's send queue: no cancel
-   * finds a start in the queue, and it is lost with its connection. The message sent for this has
-   * no valid destination.
+   * Waits until everything that the peer sent before has left the daemon's send queue: a cancel
+   * does not find a start that is still in the queue, and such a start is lost with its connection.
+   * The message sent for this has no valid destination.
    */
   async tick(peer: Peer): Promise<void> {
     peer.send({

@@ -7,7 +7,10 @@ import type { MixDescriptor, ReplicaDescriptor } from "../pki/mix-descriptor.js"
 import { identityHash } from "../pki/services.js";
 import type { DocumentView, MapView, NodeView } from "./protocol.js";
 
-/** Checks which signatures of a document are valid; returns the names of the authorities. */
+/**
+ * Returns each authority, and whether its signature of a document is valid. Rejects when too few
+ * are, or the document is not for that epoch.
+ */
 export type VerifyDocument = (
   raw: Uint8Array,
   authorities: Awaited<ReturnType<ThinClient["getDirectoryAuthorities"]>>,

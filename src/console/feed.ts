@@ -71,7 +71,7 @@ export interface ConsoleSubject {
   readonly verify: VerifyDocument;
 }
 
-/** A box of the console's own stream, with the capabilities to read it. */
+/** A box of the console's own stream. */
 interface OwnBox {
   readonly index: MessageBoxIndex;
   readonly text: string;
@@ -81,6 +81,7 @@ interface OwnBox {
   stored: { readonly at: number; readonly replicaEpoch: number } | null;
 }
 
+/** The console's own stream, with its capabilities. */
 interface Stream {
   readonly writeCap: WriteCap;
   readonly readCap: ReadCap;
@@ -94,7 +95,7 @@ const TELL_MS = 100;
 const LOOK_MS = 1000;
 /** The most boxes that are listed per replica. */
 const MOST_LISTED = 200;
-/** The most boxes in all replicas up to which each is checked. */
+/** If all replicas together hold more boxes than this, none of the boxes is looked at. */
 const MOST_LOOKED_AT = 5000;
 /** How many replica epochs replicas keep a box, including the one in which they stored it. */
 const KEPT_EPOCHS = 2;

@@ -47,8 +47,8 @@ export interface DocumentView {
     readonly keys: readonly string[];
   }[];
   /**
-   * The authorities whose signatures are present and valid; null if the authorities' keys are
-   * unknown.
+   * Each authority, and whether its signature is present and valid; null if the authorities' keys
+   * are unknown, or too few signatures are valid.
    */
   readonly signatures:
     | readonly {
@@ -106,7 +106,7 @@ export interface ConsoleState {
   readonly link: {
     /** The console's own connection to the daemon. */
     readonly toDaemon: string;
-    /** Whether the daemon reports a connection to the network; null before its first report. */
+    /** Whether the daemon reports a connection to the network; null without a connection to it. */
     readonly toNetwork: boolean | null;
     readonly gateway: string | null;
     readonly address: string | null;

@@ -101,7 +101,7 @@ function takeOne<R>(pool: R[], random: RandomSource): R {
 }
 
 /**
- * The two replicas that get an envelope about a box, in order. With four or more replicas they are
+ * The two replicas that get an envelope about a box, in order. With four or more online they are
  * not shards of the box, so that a replica that stores a box does not learn which courier asked.
  * @throws ServiceNotFoundError as {@link onlineShards}, and when fewer than two replicas are
  * online.

@@ -79,7 +79,7 @@ export class AppSession {
   /**
    * Sends a reply. While the application is away, only the first {@link MAX_QUEUED_REPLIES} replies
    * to plain messages are kept for it (spec/thin-protocol §3.3); a kind session also keeps all
-   * results of operations.
+   * other answers.
    */
   deliver(response: DaemonResponse): void {
     if (this.#ended) return;

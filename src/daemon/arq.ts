@@ -28,7 +28,7 @@ export const MAX_ABSENT_OPERATIONS = 4 * MAX_OPERATIONS;
 /** The meaning of an answer for its operation. */
 export type Judgement =
   | { readonly kind: "done"; readonly response: DaemonResponse }
-  /** Ask again; a `paced` wait grows each time in a row. */
+  /** Ask again; the pauses of `followUp` grow each time. */
   | { readonly kind: "again"; readonly wait: "followUp" | "copyPoll" };
 
 /** What the table needs from an operation. */

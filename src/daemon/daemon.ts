@@ -48,9 +48,9 @@ export interface DaemonOptions extends Omit<Kindness, "kindCouriers" | "kindMixe
    */
   readonly decoys?: boolean | undefined;
   /**
-   * How many sealings of envelopes and vouchers one client may have in progress while its further
-   * requests are served. Default 1: the next sealing waits, as at a real daemon. More is useful if
-   * the key exchange runs in workers.
+   * How many sealings of envelopes and vouchers one client may have in progress; with that many,
+   * its further requests wait. Default 1: every request waits for the sealing before it, as at a
+   * real daemon. More is useful if the key exchange runs in workers.
    */
   readonly sealingsAtOnce?: number | undefined;
   /** Sent to clients in every status; its `userForwardPayloadLength` limits plain messages. */
@@ -180,7 +180,7 @@ export class Daemon {
     });
   }
 
-  /** Work in progress, for tests and for `katz`. It identifies no user and no content. */
+  /** Work in progress, for tests and for `katz`. It does not identify users or contents. */
   get load(): {
     /** Open connections. */
     readonly connections: number;

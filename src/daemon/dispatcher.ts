@@ -155,7 +155,7 @@ export class Dispatcher {
     return sealing.has(request.kind) ? this.#aside(session, done) : done;
   }
 
-  /** Lets a client's further requests be served meanwhile, unless it has too many of these. */
+  /** Lets a client's further requests be served meanwhile, unless it has too many sealings. */
   #aside(session: AppSession, done: Promise<void>): void | Promise<void> {
     const { sealingsAtOnce } = this.#options;
     const under = session.sealings;

@@ -33,11 +33,6 @@ export class Documents {
     }
   }
 
-  /** Drops all documents, as if the network had lost its authorities. */
-  clear(): void {
-    this.#byEpoch.clear();
-  }
-
   /** The document of exactly that epoch; null if it is not stored. */
   ofEpoch(epoch: number): KnownDocument | null {
     return this.#byEpoch.get(epoch) ?? null;

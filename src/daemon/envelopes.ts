@@ -176,7 +176,7 @@ export class EnvelopeExchange implements Operation {
   /** A checked request without parts that are not needed and may be as long as a frame. */
   static bounded(request: StartRequest): StartRequest {
     const { messageBoxIndex } = request;
-    // An index of another length only has to be told apart from none at the end.
+    // Of an index with a wrong length, it only matters at the end that it is not missing.
     const isIndex = messageBoxIndex === null || messageBoxIndex.length === MessageBoxIndex.length;
     return isIndex ? request : { ...request, messageBoxIndex: noBytes };
   }

@@ -1,4 +1,4 @@
-/** Requests that the daemon answers itself (spec/thin-protocol §4.3, §4.7, §4.8). */
+/** Requests that the daemon answers itself (spec/thin-protocol §4.3, §4.7 to §4.9). */
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { keypairFromSeed } from "../bacap/capabilities.js";
 import type { Bytes } from "../bytes/bytes.js";

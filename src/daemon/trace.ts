@@ -70,7 +70,7 @@ export type DaemonTrace = {
       readonly attempt: number;
     })
   | (TracedRequest & {
-      /** A courier has the request but no answer yet. */
+      /** A courier has the request but no final answer yet. */
       readonly event: "acknowledged";
     })
   | (TracedRequest & {
@@ -78,9 +78,9 @@ export type DaemonTrace = {
       readonly event: "again";
       /** The number of the next packet among those of the request. */
       readonly attempt: number;
-      /** After how many ms. */
+      /** After how many ms; 0 after silence. */
       readonly inMs: number;
-      /** `answer`: the answer was not final; `silence`: no answer came in that time. */
+      /** `answer`: the answer was not final; `silence`: no answer came in time. */
       readonly why: "answer" | "silence";
     })
   | (TracedRequest & {

@@ -71,7 +71,7 @@ function causeForJson(cause: unknown): unknown {
   return typeof code === "string" ? { name, message, code } : { name, message };
 }
 
-/** A configuration that cannot be used: missing, unreadable, or wrong. */
+/** A configuration, an address or a store on disk cannot be used; the message says why. */
 export class ConfigError extends ThinClientError {
   readonly code = "ERR_CONFIG";
   readonly retryable = false;
@@ -104,7 +104,9 @@ export class ClientClosedError extends ThinClientError {
   readonly retryable = false;
 }
 
-/** The client's state does not allow the call, e.g. before `start()`. */
+/**
+ * The state of a client, channel, group or daemon does not allow the call, e.g. before `start()`.
+ */
 export class InvalidStateError extends ThinClientError {
   readonly code = "ERR_INVALID_STATE";
   readonly retryable = false;
@@ -446,7 +448,10 @@ const retryableRequestCodes = new Set<number>([
  * (`ifExists: "error"`, `noIdempotentBoxAlreadyExists`) rarely get a replica's code.
  */
 interface SpecificErrors {
-  /** From `connect` with a path, and all functions that make or read configurations. */
+  /**
+   * From `connect` with a path, all functions that make or read configurations, and daemons whose
+   * address or store cannot be used.
+   */
   ERR_CONFIG: ConfigError;
   /** From `start`, `connect` and every `dial`; later the client dials again automatically. */
   ERR_CONNECT: ConnectError;
@@ -456,7 +461,10 @@ interface SpecificErrors {
   THIN_CLIENT_ERROR_CONNECTION_LOST: ConnectionLostError;
   /** From every call that waits when the client ends, and every later call. */
   ERR_CLOSED: ClientClosedError;
-  /** From calls before `start`, a second `start`, and values that only the handshake provides. */
+  /**
+   * From a client's calls before `start`, a second `start`, and values that only the handshake
+   * provides; from channels, groups, contacts and daemons that are closed or not ready.
+   */
   ERR_INVALID_STATE: InvalidStateError;
   /** From `start` if the peer is not a daemon, calls with an unusable reply, and all decoders. */
   ERR_PROTOCOL: ProtocolError;
@@ -468,7 +476,7 @@ interface SpecificErrors {
   ERR_TIMEOUT: RequestTimeoutError;
   /** From `getPkiDocumentRaw`, `pkiDocumentForEpoch` and the look-up of services. */
   ERR_NO_PKI_DOCUMENT: PkiDocumentUnavailableError;
-  /** From `verifyCertificate` and `verifyPkiDocument`. */
+  /** From `verifyCertificate`, `verifyPkiDocument` and `verifyPkiDocumentWith`. */
   ERR_PKI_VERIFICATION: PkiVerificationError;
   /** From the look-up of services, including couriers. */
   ERR_SERVICE_NOT_FOUND: ServiceNotFoundError;

@@ -1,12 +1,12 @@
 /**
- * What every error code means and what to do about it, in one table. It is separate from the classes, so a
- * bundle that does not use it does not contain it.
+ * What every error code means and what to do about it, in one table. It is separate from the
+ * classes, so a bundle that does not use it does not contain it.
  */
 import type { ErrorCode } from "./errors.js";
 
 /** A human-readable explanation of an error. */
 export interface ErrorExplanation {
-  /** What happened: one sentence. */
+  /** What happened: one or two sentences. */
   readonly meaning: string;
   /** What to do about it: one or two sentences. */
   readonly action: string;
@@ -20,10 +20,10 @@ const reserved = (meaning: string): ErrorExplanation => ({
 
 const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   ERR_CONFIG: {
-    meaning: "The configuration cannot be used: missing, unreadable, or wrong.",
+    meaning: "A configuration, an address, or a store on disk cannot be used.",
     action:
-      "The message names file, table and key. A configuration has one table, [Dial.Unix], " +
-      "[Dial.Tcp] or [Dial.Ws], with an Address.",
+      "The message names the place and says what is wrong. A client's configuration has one " +
+      "table, [Dial.Unix], [Dial.Tcp] or [Dial.Ws], with an Address.",
   },
   ERR_CONNECT: {
     meaning: "The client could not connect to the daemon.",
@@ -46,8 +46,10 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
     action: "Create a new client. Pass the old client's `sessionToken` to resume its session.",
   },
   ERR_INVALID_STATE: {
-    meaning: "The client is in a state that does not allow this call.",
-    action: "Await `start()` before the first call, and call it only once.",
+    meaning: "A client, channel, group or daemon is in a state that does not allow this call.",
+    action:
+      "The message names the state. Await a client's `start()` before its first call, and call " +
+      "it only once.",
   },
   ERR_PROTOCOL: {
     meaning: "The peer sent something that the protocol does not allow.",
@@ -85,7 +87,8 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   },
   ERR_SLOW_CONSUMER: {
     meaning: "An event reader fell behind and its queue is full; later events are missing.",
-    action: "Do less work in the loop, select fewer `types`, or raise `maxQueue`.",
+    action:
+      "Do less work in the loop, select fewer `types`, or raise `maxQueue` or `maxQueueBytes`.",
   },
   ERR_SEND_FAILED: {
     meaning: "The daemon could not send the message; `cause` has the daemon's text.",

@@ -6,7 +6,7 @@ import type { MixDescriptor } from "../pki/mix-descriptor.js";
 import type { ServerIdentity } from "./shake-hands.js";
 
 /** The transports in upstream's order; they are also the keys of a descriptor's addresses. */
-const DEFAULT_TRANSPORTS: readonly string[] = ["tcp", "tcp4", "tcp6", "quic", "ws", "onion"];
+export const DEFAULT_TRANSPORTS: readonly string[] = ["tcp", "tcp4", "tcp6", "quic", "ws", "onion"];
 
 /** A gateway to dial. */
 export interface GatewayCandidate extends ServerIdentity {
@@ -49,11 +49,8 @@ export function listsGateway(document: PkiDocument, gateway: ServerIdentity): bo
   );
 }
 
-/** The addresses of a gateway to dial, in order. */
-export function dialPlan(
-  { addresses }: GatewayCandidate,
-  transports: readonly string[] = DEFAULT_TRANSPORTS,
-): string[] {
+/** The addresses of a gateway to dial, in the order of the transports. */
+export function dialPlan({ addresses }: GatewayCandidate, transports: readonly string[]): string[] {
   return transports.flatMap((transport) => addresses.get(transport) ?? []);
 }
 

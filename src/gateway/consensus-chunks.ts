@@ -124,7 +124,7 @@ export class ConsensusAssembler {
 /**
  * Unpacks the signed document of an answer.
  * @throws ProtocolError (as a rejection) when it cannot be unpacked, or unpacks to more than 32
- * MiB; it never holds more than that.
+ * MiB; it never holds much more than that.
  */
 export async function unpackConsensus(packed: Uint8Array): Promise<Bytes> {
   try {

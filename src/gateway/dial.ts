@@ -52,6 +52,11 @@ function targetOf(url: string, isProxied: boolean): HostPort {
   }
 }
 
+/** What went wrong. The advice in that message is for clients of a daemon; this is the daemon. */
+function withoutAdvice({ message }: ConnectError): string {
+  return message.replace(/\. Is the daemon running[^]*$/, "");
+}
+
 /** Makes a function that dials gateways, for `GatewayLinkOptions.dial`. */
 export function gatewayDialer(
   proxy: UpstreamProxy = { type: "none" },
@@ -61,15 +66,19 @@ export function gatewayDialer(
     if (proxy.type === "none") {
       return dialTcp(formatHostPort(target), "tcp", { signal }).catch((error: unknown) => {
         if (!(error instanceof ConnectError)) throw error;
-        // The advice in that message is for clients of a daemon; this is the daemon.
-        throw new LinkError(error.message.replace(/\. Is the daemon running[^]*$/, ""));
+        throw new LinkError(withoutAdvice(error));
       });
     }
     const { network, address, type } = proxy;
-    const outer =
-      network === "unix"
-        ? await dialUnix(address, { signal })
-        : await dialTcp(address, "tcp", { signal });
+    const dialling =
+      network === "unix" ? dialUnix(address, { signal }) : dialTcp(address, "tcp", { signal });
+    const outer = await dialling.catch((error: unknown) => {
+      if (!(error instanceof ConnectError)) throw error;
+      throw new LinkError(
+        `the proxy cannot be reached: ${withoutAdvice(error)}. ` +
+          "Start the proxy, or correct UpstreamProxy in client.toml",
+      );
+    });
     const credentials = type === "tor+socks5" ? isolation(url) : (proxy.credentials ?? null);
     return connectThroughProxy(outer, target, url, credentials, signal);
   };

@@ -69,7 +69,7 @@ export interface KnownDocument extends VerifiedDocument {
 
 /** The result of one wake-up. */
 export interface Waking {
-  /** When to ask again, in ms. */
+  /** After how many ms to ask again. */
   readonly sleepMs: number;
   /** Why to leave this gateway and choose another; null while it is good. */
   readonly refusal: Error | null;

@@ -24,6 +24,7 @@ import {
   DialPauses,
   type GatewayCandidate,
   chooseGateway,
+  DEFAULT_TRANSPORTS,
   dialPlan,
   gatewaysOf,
   listsGateway,
@@ -329,13 +330,17 @@ export class GatewayLink implements MixnetLink {
   /** Dials and serves one link after the other, until the link is closed. */
   async #run(): Promise<void> {
     const { signal } = this.#closing;
+    const { transports = DEFAULT_TRANSPORTS } = this.#options;
     while (!signal.aborted) {
       const avoid = (name: string): boolean => this.#isAvoided(name);
       const gateway = chooseGateway(this.#gateways(), avoid, this.#random);
-      const plan = dialPlan(gateway, this.#options.transports);
+      const plan = dialPlan(gateway, transports);
       this.#gateway = gateway.name;
       if (plan.length === 0) {
-        this.#wentDown(new LinkError(`${gateway.name} has no address that can be dialled`));
+        const wanted = transports.join(", ");
+        this.#wentDown(
+          new LinkError(`${gateway.name} has no address of these transports: ${wanted}`),
+        );
         await this.#rest(this.#pauses.next());
       }
       for (const url of plan) {
@@ -407,8 +412,7 @@ export class GatewayLink implements MixnetLink {
     const keeping = this.#keepDocuments(session);
     const reason = await session.ended;
     this.#session = null;
-    // Replies to the old queue ID do not arrive any more. Its reply blocks expire, because a
-    // gateway may still hold some replies for another of our links.
+    // Replies to the old queue ID do not arrive any more; its reply blocks are left to expire.
     await keeping;
     this.#wentDown(reason);
     return true;

@@ -181,7 +181,7 @@ export class GatewaySession {
   /**
    * Asks for the consensus of an epoch; one request at a time. A gateway that answers out of order,
    * beyond the limits or too late is disconnected.
-   * @throws The reason why the link ended, as a rejection.
+   * @throws (rejects) LinkError while another request is open; the reason why the link ended.
    */
   async fetchConsensus(epoch: number): Promise<FetchedConsensus> {
     if (this.#fetch !== null) throw new LinkError("a consensus is already being fetched");

@@ -180,6 +180,10 @@ export async function connectThroughProxy(
   }
 }
 
+function notSocks5(): LinkError {
+  return new LinkError("the proxy does not speak SOCKS5: correct UpstreamProxy in client.toml");
+}
+
 async function negotiate(
   tunnel: TunnelTransport,
   target: HostPort,
@@ -189,11 +193,11 @@ async function negotiate(
   const request = targetBytes(target);
   tunnel.write(Uint8Array.of(version, 1, wanted));
   const [answeredVersion, chosen] = await tunnel.read(2);
-  if (answeredVersion !== version) throw new LinkError("the proxy does not speak SOCKS5");
+  if (answeredVersion !== version) throw notSocks5();
   if (chosen !== wanted) {
     throw new LinkError(
       credentials === null
-        ? "the proxy requires a name and a password"
+        ? "the proxy requires a name and a password: set User and Password in UpstreamProxy"
         : "the proxy does not accept a name and a password",
     );
   }
@@ -207,7 +211,7 @@ async function negotiate(
   }
   tunnel.write(concatBytes(Uint8Array.of(version, connect, 0), request));
   const [replyVersion, code, , type] = await tunnel.read(4);
-  if (replyVersion !== version) throw new LinkError("the proxy does not speak SOCKS5");
+  if (replyVersion !== version) throw notSocks5();
   if (code !== 0) {
     throw new LinkError(`the proxy cannot connect: ${refusals[code!] ?? `answer ${code}`}`);
   }
@@ -215,5 +219,5 @@ async function negotiate(
   if (type === addressType.v4) await tunnel.read(4 + 2);
   else if (type === addressType.v6) await tunnel.read(16 + 2);
   else if (type === addressType.name) await tunnel.read((await tunnel.read(1))[0]! + 2);
-  else throw new LinkError("the proxy does not speak SOCKS5");
+  else throw notSocks5();
 }

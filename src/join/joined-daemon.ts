@@ -32,7 +32,7 @@ import type { AuthorityRecord } from "../wire/responses.js";
 /** NIKE of envelopes and vouchers on real networks (spec/pigeonhole §3). */
 const ENVELOPE_NIKE = "CTIDH1024-X25519";
 
-/** How many sealings of one client may be in progress at once; further ones wait. */
+/** How many sealings of one client may be in progress; with that many, its requests wait. */
 const SEALINGS_AT_ONCE = 16;
 
 /** Options for joining a network. */
@@ -53,7 +53,10 @@ export interface JoinOptions {
   readonly allowRemote?: boolean | undefined;
   /** Origins of web pages that may connect by WebSocket; each page also needs the token. */
   readonly allowedOrigins?: readonly string[] | undefined;
-  /** The sub-protocol that web pages must offer. */
+  /**
+   * The secret that WebSocket clients must send as their token: web pages always, other programs on
+   * an address that other machines can reach.
+   */
   readonly token?: string | undefined;
   /** Called for each refused WebSocket handshake, with the reason. */
   readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
@@ -172,7 +175,10 @@ export class JoinedDaemon implements AsyncDisposable {
     return this.#addresses;
   }
 
-  /** A client's configuration for the address with that index. */
+  /**
+   * A client's configuration for the address with that index.
+   * @throws RangeError when there is no such address.
+   */
   config(index = 0): {
     /** How to dial that address, with the token if one is required. */
     readonly dial: DialConfig;

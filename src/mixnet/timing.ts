@@ -20,8 +20,7 @@ export interface Timing {
   /** Daemon: how long after the planned round trip a packet is sent again. */
   readonly resendMs: number;
   /**
-   * Daemon: after how long a packet that could not be made (no document, no gateway) is tried
-   * again.
+   * Daemon: after how long a packet that could not be made (no document, no route) is tried again.
    */
   readonly composeRetryMs: number;
   /** Daemon: time between two polls of a copy command. */
@@ -38,7 +37,7 @@ export interface Timing {
   readonly writeDeadlineMs: number;
   /** Daemon: how long a session is kept after its connection was lost. */
   readonly sessionGraceMs: number;
-  /** Daemon: how long broadcasts wait for a client's session token. */
+  /** Daemon: how long broadcasts wait for a client's first request. */
   readonly broadcastHoldMs: number;
   /**
    * Daemon: how long after its planned round trip a plain message's reply is awaited, for each hop
@@ -47,14 +46,18 @@ export interface Timing {
   readonly plainReplyPerHopMs: number;
   /** Courier: how long an envelope's entry is kept. */
   readonly courierCacheMs: number;
-  /** Courier: shortest time between two clean-ups of expired entries. */
+  /** Kind courier: shortest time between two clean-ups of expired entries. */
   readonly courierClearUpMs: number;
-  /** Courier: shortest time between two dispatches of one envelope without a good answer. */
+  /**
+   * Courier: how often it looks whether a replica that was away is back. A kind courier: also the
+   * shortest time between two dispatches of one envelope without a good answer.
+   */
   readonly courierRedispatchMs: number;
   /** Courier: how long it waits for silent replicas. */
   readonly courierSilenceMs: number;
   /**
-   * Courier: pause before an envelope without a final answer is dispatched again without a query.
+   * Kind courier: pause before an envelope without a final answer is dispatched again without a
+   * query.
    */
   readonly courierRetryMs: GrowingPause;
   /**

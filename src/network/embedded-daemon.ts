@@ -151,8 +151,9 @@ export class EmbeddedDaemon implements AsyncDisposable {
 
   /**
    * Starts network and daemon.
-   * @throws ConfigError, RangeError, TypeError for invalid options. Then nothing runs; for options
-   * that are invalid in themselves, nothing was opened.
+   * @throws ConfigError, RangeError, TypeError for invalid options; ConfigError for a `store` that
+   * is in use, damaged, or of a network with other parameters. Then nothing runs; for options that
+   * are invalid in themselves, nothing was opened.
    */
   static async start(options: EmbeddedDaemonOptions = {}): Promise<EmbeddedDaemon> {
     checkEmbeddedDaemonOptions(options, { store: storeCheck });
@@ -196,7 +197,10 @@ export class EmbeddedDaemon implements AsyncDisposable {
     return this.#daemon !== null;
   }
 
-  /** A connection inside this process; pass it as a client's `dial` option. */
+  /**
+   * Connects inside this process; pass it as a client's `dial` option.
+   * @throws (rejects) InvalidStateError while the daemon does not run.
+   */
   readonly dial = async (): Promise<Transport> => {
     const [ours, theirs] = memoryPair();
     this.daemon.serve(ours);

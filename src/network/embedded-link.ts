@@ -87,12 +87,10 @@ export class EmbeddedLink implements MixnetLink {
   readonly #onTrace: TraceHook<LinkTrace> | null;
   #handlers: MixnetLinkHandlers | null = null;
   #gateway: NetworkGateway;
-  /**
-   * With real packets: makes them and opens their replies, and holds the queue ID where replies
-   * wait.
-   */
+  /** With real packets: makes them and opens their replies. */
   readonly #composer: Composer;
   readonly #surbs: SurbTable;
+  /** With real packets: the gateway's queue in which replies wait. */
   #queueId = newQueueId();
   #leaveQueue: (() => void) | null = null;
   #connected = false;

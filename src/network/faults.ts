@@ -51,7 +51,10 @@ export class NetworkFaults {
     return this.#loss;
   }
 
-  /** @throws RangeError when `probability` is not from 0 to 1. */
+  /**
+   * Loses packets with that probability from now on, in each direction.
+   * @throws RangeError when `probability` is not from 0 to 1.
+   */
   setLoss(probability: number): void {
     if (!(probability >= 0 && probability <= 1)) {
       throw new RangeError(`\`probability\` must be from 0 to 1, got ${probability}`);
@@ -64,7 +67,10 @@ export class NetworkFaults {
     return this.#extraDelayMs;
   }
 
-  /** @throws RangeError when `ms` is not a finite number from 0 up. */
+  /**
+   * Delays packets by `ms` milliseconds more than planned from now on, in each direction.
+   * @throws RangeError when `ms` is not a finite number from 0 up.
+   */
   setExtraDelay(ms: number): void {
     if (!(ms >= 0 && ms < Infinity)) {
       throw new RangeError(`\`ms\` must be a finite number from 0 up, got ${ms}`);

@@ -49,7 +49,7 @@ export interface KeptNetworkOptions extends WishedShape {
 
 /**
  * Opens the database with that name, or creates it.
- * @throws ConfigError when it is already in use, or it was made for a network with other
+ * @throws ConfigError when it is already in use or damaged, or was made for a network with other
  * parameters.
  */
 export async function openKeptNetwork(
@@ -67,7 +67,11 @@ export async function openKeptNetwork(
       toHex(options.seed === undefined ? randomBytes(32) : seedBytes(options.seed)),
     );
     const bornMs = Number(await keptOnce(store, "born", () => String(options.nowMs)));
-    if (!Number.isSafeInteger(bornMs)) throw new ConfigError(`${name} has no time of birth`);
+    if (!Number.isSafeInteger(bornMs)) {
+      throw new ConfigError(
+        `${name} is damaged: it does not say when its network was made. Use another name`,
+      );
+    }
     await writeShape(store, shape);
     const { replicas, couriers, epochMs } = shape;
     return {

@@ -33,7 +33,7 @@ export class NetworkGateway {
 
   /**
    * Takes a client's packet, which has the geometry's length. Like any packet it may disappear;
-   * `onLost` is told, which no real network can tell.
+   * then `onLost` is called. A real network cannot report that.
    */
   enter(packet: Uint8Array, onLost?: OnLost): void {
     this.#mixes.enter(this.node, packet, onLost);

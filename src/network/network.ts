@@ -47,7 +47,7 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   readonly clock: Clock;
   /** Determines keys, routes, delays and losses; without a seed they differ each time. */
   readonly seed?: Seed | undefined;
-  /** Length of an epoch, in ms; at least 1000. Default: 20 minutes. */
+  /** Length of an epoch, in ms: 1000 to 604,800,000 (a week). Default: 20 minutes. */
   readonly epochMs?: number | undefined;
   /**
    * The network's first epoch, which every document names; the current one by default. A restarted
@@ -62,13 +62,13 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   readonly mixing?: Mixing | undefined;
   /** Bytes that a sender may fill; default 1872, or 2000 with a scheme other than x25519. */
   readonly userForwardPayloadLength?: number | undefined;
-  /** Hops of a path, at least 3: gateway, mix layers, service node. Default 5. */
+  /** Hops of a path, 3 to 20: gateway, mix layers, service node. Default 5. */
   readonly nrHops?: number | undefined;
-  /** Default 2. */
+  /** Mixes in each layer, 1 to 100. Default 2. */
   readonly mixesPerLayer?: number | undefined;
-  /** Default 1. */
+  /** Gateways, 1 to 100. Default 1. */
   readonly gateways?: number | undefined;
-  /** Service nodes, each of which holds a courier if there are replicas; default 3. */
+  /** Service nodes, 1 to 100, each with a courier if there are replicas. Default 3. */
   readonly couriers?: number | undefined;
   /** Storage replicas, with IDs from 0 up: 2 to 256, or 0 for no storage. Default 5. */
   readonly replicas?: number | undefined;
@@ -86,7 +86,7 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
   /** Called for each document that is published, and again when its epoch begins. */
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
-  /** Called when a service throws or a document could not be made. */
+  /** Called for internal failures, such as a service that throws; never with contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
   /** Receives the commands between couriers and replicas: names and times, never contents. */
   readonly onTrace?: TraceHook<StorageTrace> | undefined;
@@ -388,7 +388,7 @@ export class EmbeddedNetwork {
 
   /**
    * Makes the next epoch the current one without moving the clock; resolves when its document is
-   * published.
+   * published, at once if documents are withheld.
    * @returns the new epoch.
    */
   async advanceEpoch(): Promise<number> {

@@ -5,11 +5,11 @@ import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
 export interface Rates {
   /** Rate of the delay at each hop: the mean delay is 1/mu. */
   readonly mu: number;
-  /** Rate of a client's sends. */
+  /** Rate of a client's sends: packets, or loop decoys if there are none. */
   readonly lambdaP: number;
   /**
-   * Rate of a client's loop decoys. It is published but not used: decoys leave only on ticks of
-   * lambdaP.
+   * Rate of a client's additional loop decoys, which leave besides those on ticks of lambdaP. Not
+   * used with `instant` mixing.
    */
   readonly lambdaL: number;
   /**

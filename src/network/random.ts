@@ -17,7 +17,7 @@ import { hash256 } from "../bytes/hash.js";
 /** A seed for a network; the same seed gives the same network. */
 export type Seed = Uint8Array | string | number;
 
-/** A seed in memory of its own: its owner may erase its bytes once a call was made. */
+/** The seed, with its bytes copied, so that the caller may erase its own after the call. */
 export function ownSeed<S extends Seed | undefined>(seed: S): S | Bytes {
   return isBytes(seed) ? copyBytes(seed) : seed;
 }

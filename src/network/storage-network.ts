@@ -48,7 +48,7 @@ export interface StorageNetworkOptions {
   readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;
   /** The log of a courier (by its index, from 0), which survives restarts; none by default. */
   readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
-  /** Called when a store or log cannot be read. */
+  /** Called when a store or log cannot be read, and for other internal failures. */
   readonly onFault?: ((error: Error) => void) | undefined;
   /** Receives the commands between couriers and replicas; null or undefined for no trace. */
   readonly onTrace?: TraceHook<StorageTrace> | null | undefined;

@@ -1,6 +1,7 @@
 /** Keys of directory authorities, as callers give them and as verification uses them. */
 import { type Bytes, checkBytes, copyBytes, describeType, toHex } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
+import { ProtocolError } from "../errors/errors.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { decodePublicKeyPem } from "./pem.js";
 import { identityHash } from "./services.js";
@@ -33,7 +34,7 @@ export interface AuthorityKey {
   readonly scheme: string;
   /** The raw key; 32 bytes with Ed25519, the only scheme that the synchronous functions verify. */
   readonly publicKey: Bytes;
-  /** BLAKE2b-256 of the public key; certificates refer to the signer by it. */
+  /** BLAKE2b-256 of the public key, 32 bytes; certificates refer to the signer by it. */
   readonly hash: IdentityHash;
 }
 
@@ -50,7 +51,7 @@ export function readAuthorities(authorities: readonly AuthorityInput[]): Authori
   const byHash = new Map<string, AuthorityKey>();
   for (const [i, authority] of (authorities as readonly AuthorityInput[]).entries()) {
     checkOptions(`authorities[${i}]`, authority, known);
-    const key = readAuthority(authority);
+    const key = readAuthority(`authorities[${i}]`, authority);
     if (isEd25519(key.scheme) && isSmallOrder(key.publicKey)) {
       throw new RangeError(
         `\`authorities[${i}]\` must not have a key of small order: anybody can sign for it`,
@@ -103,15 +104,20 @@ const known = [
   "hash",
 ];
 
-function readAuthority(authority: AuthorityInput): AuthorityKey {
+function readAuthority(name: string, authority: AuthorityInput): AuthorityKey {
   const given =
     "identityPublicKeyPem" in authority ? authority.identityPublicKeyPem : authority.publicKey;
   let scheme = "Ed25519";
   let publicKey: Bytes;
   if (typeof given === "string") {
-    ({ scheme, publicKey } = decodePublicKeyPem(given));
+    try {
+      ({ scheme, publicKey } = decodePublicKeyPem(given));
+    } catch (cause) {
+      if (!(cause instanceof ProtocolError)) throw cause;
+      throw new ProtocolError(`\`${name}\`: ${cause.message}`, { cause });
+    }
   } else {
-    checkBytes("authorities[].publicKey", given);
+    checkBytes(`${name}.publicKey`, given);
     if ("scheme" in authority) scheme = authority.scheme ?? scheme;
     publicKey = copyBytes(given);
   }

@@ -40,7 +40,7 @@ const pkiDocumentMark: unique symbol = markOf("PkiDocument") as typeof pkiDocume
 
 /**
  * A decoded consensus. Its members share their content with `fields`, without copies: treat
- * everything as read-only. Members missing in the document are 0, an empty text or an empty list.
+ * everything as read-only. Members missing in the document are 0, null, or empty.
  */
 export class PkiDocument {
   /** @internal */

@@ -70,7 +70,10 @@ export function epochLengthOf(epoch: number, nowMs: number): number | null {
   return null;
 }
 
-/** The start of `epoch`, in milliseconds since 1970. @throws RangeError as {@link epochAt}. */
+/**
+ * The start of `epoch`, in milliseconds since 1970.
+ * @throws RangeError when the period is not a whole number above 0.
+ */
 export function epochStart(epoch: number, periodMs: number = DEFAULT_EPOCH_MS): number {
   checkPeriod(periodMs);
   return EPOCH_ZERO_MS + epoch * periodMs;
@@ -79,7 +82,7 @@ export function epochStart(epoch: number, periodMs: number = DEFAULT_EPOCH_MS): 
 /**
  * The replica epoch (a week) that contains the start of `epoch`. Envelope keys belong to replica
  * epochs.
- * @throws RangeError as {@link epochAt}.
+ * @throws RangeError when `epoch` is not a whole number, or the period is not one above 0.
  */
 export function replicaEpoch(epoch: number, periodMs: number = DEFAULT_EPOCH_MS): number {
   checkPeriod(periodMs);

@@ -178,7 +178,8 @@ export class Geometry implements GeometryFields {
 
   /**
    * The geometry of packets whose header uses the NIKE scheme `nike`, e.g. `x25519`.
-   * @throws RangeError when the scheme is unknown or a parameter is not an integer from 0 up.
+   * @throws RangeError when the scheme is unknown or a parameter is not an integer from 0 up;
+   * TypeError when a parameter is not a number.
    */
   static forNike(
     parameters: GeometryParameters & {
@@ -193,7 +194,7 @@ export class Geometry implements GeometryFields {
   /**
    * The geometry of packets whose header uses the KEM scheme `kem`, e.g. `XWING`.
    * @throws RangeError when the scheme or its sizes are unknown, or a parameter is not an integer from
-   * 0 up.
+   * 0 up; TypeError when a parameter is not a number.
    */
   static forKem(
     parameters: GeometryParameters & {

@@ -108,7 +108,8 @@ export class PigeonholeGeometry {
    * The geometry for boxes that hold `maxPlaintextPayloadLength` bytes.
    * @param nikePublicKeyBytes length of a public key of the scheme; needed only for unknown
    * schemes.
-   * @throws RangeError when the length is not above 0 or the scheme is unknown.
+   * @throws RangeError when the length is not an integer above 0 or the scheme is unknown;
+   * TypeError when the length is not a number.
    */
   static fromMaxPlaintext(
     maxPlaintextPayloadLength: number,
@@ -141,7 +142,8 @@ export class PigeonholeGeometry {
   /**
    * The Sphinx geometry whose payload holds every query and reply; its header uses the same NIKE
    * scheme as the envelopes.
-   * @throws RangeError when the scheme is unknown.
+   * @throws RangeError when the scheme is unknown or `nrHops` is not an integer from 0 up;
+   * TypeError when it is not a number.
    */
   toSphinx(nrHops: number, withSurb = true): Geometry {
     const userForwardPayloadLength = Math.max(

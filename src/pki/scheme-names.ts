@@ -106,9 +106,9 @@ function lowerCased(rows: readonly (readonly [string, number])[]): ReadonlyMap<s
 }
 
 /**
- * The NIKE scheme with that name in `schemes`.
+ * The NIKE scheme with that name in `all`.
  * @param name in any case.
- * @throws RangeError when there is none with that name.
+ * @throws TypeError when `name` is not a string; RangeError when there is none with that name.
  */
 export function nikeByName<T extends { readonly name: string }>(
   name: string,
@@ -127,7 +127,7 @@ export function nikeByName<T extends { readonly name: string }>(
 /**
  * Canonical name and sizes of a scheme, whether or not this package implements it.
  * @param name in any case.
- * @throws RangeError when there is none with that name.
+ * @throws as {@link nikeByName}.
  */
 export function nikeSizesByName(name: string): NikeSizes {
   return nikeByName(name, nikeSizes);

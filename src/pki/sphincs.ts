@@ -63,7 +63,7 @@ class Address {
   }
 }
 
-/** The hash of the scheme: message and mask both depend on the position. */
+/** The scheme's hash: it and the mask of its message both depend on the position. */
 class Hasher {
   readonly #seed: Uint8Array;
   readonly #short = new Uint8Array(3 * n);

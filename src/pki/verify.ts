@@ -229,7 +229,7 @@ function certificateProblems(certificate: Certificate, currentEpoch: number | nu
     );
   }
   if (certificate.keyType === "") problems.push("certificate without a key type");
-  if (certificate.certified.length === 0) problems.push("certificate of nothing");
+  if (certificate.certified.length === 0) problems.push("certificate without a document");
   return problems;
 }
 

@@ -138,7 +138,7 @@ export declare function gzip(data: Uint8Array): Promise<Bytes>;
 
 /**
  * Unpacks `data` in the gzip format. Rejects with ProtocolError when it is in another format, is
- * damaged, or unpacks to more than `longest` bytes. It never holds more than that.
+ * damaged, or unpacks to more than `longest` bytes. It never holds much more than that.
  */
 export declare function gunzip(data: Uint8Array, longest: number): Promise<Bytes>;
 

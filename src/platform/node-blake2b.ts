@@ -9,10 +9,13 @@ import type { Bytes } from "../bytes/bytes.js";
 let hasher: IHasher | null = null;
 let asked = false;
 
-/** Compiling takes a moment. Where it cannot be loaded, as in a bundle of one file, nothing does. */
+/**
+ * Compiling takes a moment. Where the package cannot be loaded, as in a bundle of one file,
+ * `hasher` stays null.
+ */
 async function load(): Promise<void> {
   try {
-    // The one algorithm: the package's main file has thirty, and takes ten times as long to load.
+    // Only this algorithm: the package's main file has thirty and takes ten times as long to load.
     const file = "hash-wasm/dist/blake2b.umd.min.js";
     const { createBLAKE2b } = createRequire(import.meta.url)(file) as typeof import("hash-wasm");
     hasher = await createBLAKE2b(256);

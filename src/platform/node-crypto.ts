@@ -1,8 +1,8 @@
 /**
- * The primitives that Node's OpenSSL computes several times faster than JavaScript. Each is tested
- * once, at its first use. If a runtime's `node:crypto` lacks it or computes it incorrectly,
- * JavaScript is used (Deno lacks BLAKE2b for HKDF, Bun also ChaCha20-Poly1305, and newer Nodes
- * expect keys in another form).
+ * The primitives that Node's OpenSSL computes several times faster than JavaScript. Each except
+ * HMAC-SHA-256 is tested once, at its first use. If a runtime's `node:crypto` lacks it or computes
+ * it incorrectly, JavaScript is used (Deno lacks BLAKE2b for HKDF, Bun also ChaCha20-Poly1305, and
+ * newer Nodes expect keys in another form).
  */
 import {
   type KeyObject,

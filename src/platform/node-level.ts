@@ -174,7 +174,10 @@ class FolderPlace implements LevelPlace {
       if (failureCode(error) !== "ENOENT") throw this.#unusable(error);
       return 1;
     }
-    throw new ConfigError(`${this.name} cannot be used: its file "current" must hold a number`);
+    throw new ConfigError(
+      `${this.name} is damaged: its file "current" must hold a number. Restore that file, or use ` +
+        "another directory",
+    );
   }
 
   #unusable(cause: unknown): ConfigError {

@@ -15,9 +15,9 @@ const READ_BYTES = 32 * 1024;
  * each read, however short the answer is.
  */
 export class ReadMemory {
-  /** Takes what came; false: reads no further. */
+  /** Takes a chunk; returns whether to read on. */
   receive: ((chunk: Uint8Array) => boolean) | null = null;
-  /** The option of `net.connect`. A runtime that does not know it emits "data" as ever. */
+  /** The option of `net.connect`. A runtime that does not know it emits "data" as usual. */
   readonly onread = {
     buffer: new Uint8Array(READ_BYTES),
     callback: (length: number, memory: Uint8Array): boolean => {
@@ -31,7 +31,7 @@ export class ReadMemory {
 class SocketTransport implements Transport {
   readonly address: string;
   readonly #socket: Socket;
-  /** What came while nobody may have it. */
+  /** Chunks that arrived before `open` or during a pause. */
   readonly #held: Uint8Array[] = [];
   readonly #waiting: (() => void)[] = [];
   #handlers: TransportHandlers | null = null;

@@ -93,7 +93,8 @@ async function removeStale(path: string): Promise<void> {
   if (before === undefined) return;
   if (!before.isSocket()) {
     throw new ConfigError(
-      `cannot listen on unix:${path}: a file or folder has that name, and is not removed`,
+      `cannot listen on unix:${path}: a file or folder has that name, and is not removed. ` +
+        "Remove it, or choose another name",
     );
   }
   if (await answers(path)) throw inUse(path);
@@ -121,7 +122,7 @@ function answers(path: string): Promise<boolean> {
         reject(
           new ConfigError(
             `cannot listen on unix:${path}: there is a socket, and it is unknown whether anybody ` +
-              `listens on it: ${why}`,
+              `listens on it: ${why}. Remove it if nobody does, or choose another name`,
             { cause },
           ),
         );

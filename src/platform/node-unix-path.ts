@@ -37,12 +37,15 @@ export function isAbstract(address: string): boolean {
  */
 export function checkUnixLength(address: string): void {
   if (isAbstract(address) && process.platform !== "linux") {
-    throw new ConfigError(`unix:${address} is an abstract socket, which only Linux has`);
+    throw new ConfigError(
+      `unix:${address} is an abstract socket, which only Linux has; use a path`,
+    );
   }
   const length = Buffer.byteLength(address);
   if (process.platform !== "win32" && length > LONGEST_PATH) {
     throw new ConfigError(
-      `unix:${address} is too long: ${length} bytes, but the system allows ${LONGEST_PATH}`,
+      `unix:${address} is too long: ${length} bytes, but the system allows ${LONGEST_PATH}; ` +
+        "use a shorter path",
     );
   }
 }

@@ -23,7 +23,7 @@ export interface HandshakeRules {
   readonly token: string | undefined;
 }
 
-/** What is looked at of a handshake's headers. Node's own type would need its declarations. */
+/** The headers of a handshake that are checked. Node's own type would need its declarations. */
 interface HandshakeHeaders {
   readonly origin?: string | undefined;
   readonly host?: string | undefined;

@@ -30,7 +30,7 @@ export const offThreadX25519: contract.OffThreadX25519 | null = null;
 
 hashLongInputsBy(blake2b256);
 
-/** Never: sockets tell Node when they are gone. */
+/** Never calls back, because sockets tell Node when they are gone. */
 export function onWake(_callback: () => void): () => void {
   return () => {};
 }

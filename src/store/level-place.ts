@@ -1,6 +1,7 @@
 /** The place of a store's database. */
 import type { AbstractLevel } from "abstract-level";
 import type { Bytes } from "../bytes/bytes.js";
+import { ConfigError } from "../errors/errors.js";
 
 /** A database of the level family, with keys and values as bytes, whatever its defaults are. */
 export type Level = AbstractLevel<unknown, Uint8Array, Uint8Array>;
@@ -31,6 +32,7 @@ export interface LevelPlace {
   /**
    * Opens another, empty database for the records that can be saved. Call `replace` or `close`
    * next.
+   * @throws ConfigError when this place cannot repair a database.
    */
   openNext(): Promise<Level>;
   /**
@@ -53,10 +55,13 @@ export class DamagedLevelError extends Error {
   override readonly name = "DamagedLevelError";
 }
 
-/** A place for a database in memory, or one that its maker manages. */
+/** A place for a database in memory, or one that its maker manages. It cannot repair a database. */
 export function placeOf(level: Level, name = "store"): LevelPlace {
   const cannotMend = (): never => {
-    throw new DamagedLevelError(`${name} is damaged, and only its maker can repair it`);
+    throw new ConfigError(
+      `${name} is damaged and cannot be repaired: delete it, which loses its content, or use ` +
+        "another name",
+    );
   };
   return {
     name,

@@ -20,7 +20,7 @@ const batchLength = 500;
 export interface Mended {
   readonly level: Level;
   readonly findings: Findings;
-  /** Descriptions of what is lost. */
+  /** Descriptions of what is lost, and where the damaged database is. */
   readonly losses: readonly string[];
 }
 

@@ -86,8 +86,8 @@ export class RecordStore {
 
   /**
    * Opens a store, or creates it.
-   * @throws ConfigError when it is already in use, cannot be used, or a newer version made it; the
-   * system's error.
+   * @throws ConfigError when it is already in use, cannot be used or repaired, or a newer version
+   * made it; the system's error.
    */
   static async open(place: LevelPlace, options: RecordStoreOptions = {}): Promise<RecordStore> {
     const store = new RecordStore(place, options);
@@ -170,7 +170,10 @@ export class RecordStore {
     return this.put(settingsGroup, utf8(name), utf8(value));
   }
 
-  /** The body of a record; null if there is none. @throws (rejects) Error when it is damaged. */
+  /**
+   * The body of a record; null if there is none.
+   * @throws (rejects) Error when it is damaged, or the store is closed.
+   */
   async get(group: string, id: Uint8Array): Promise<Bytes | null> {
     const level = await this.#ready();
     const key = keyOf(group, id);
@@ -183,7 +186,10 @@ export class RecordStore {
     throw new Error(`${this.#place.name} is damaged: ${message}`);
   }
 
-  /** Puts a record, replacing one with the same ID; resolves when it is on disk. */
+  /**
+   * Puts a record, replacing one with the same ID; resolves when it is on disk.
+   * @throws (rejects) Error when it cannot be written, or the store is closed.
+   */
   put(group: string, id: Uint8Array, body: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new Error(`${this.#place.name} is closed`);

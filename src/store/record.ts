@@ -7,13 +7,13 @@ import { crc32 } from "#platform";
 
 /** A record in the database. */
 export interface StoredRecord {
-  /** Increases with every record that is put into the store; the first is 1. */
+  /** Increases with every change of the store; the first is 1. */
   readonly sequence: number;
   readonly key: Bytes;
   readonly body: Bytes;
 }
 
-/** The prefix of every value: a byte that does not end any text, then `kzr`. */
+/** The prefix of every value: a byte that UTF-8 text never contains, then `kzr`. */
 const magic = Uint8Array.of(0xfe, 0x6b, 0x7a, 0x72);
 /** Magic (4), CRC-32 of the rest (4), sequence (8), lengths of key (4) and body (4). */
 const headerLength = 24;

@@ -13,6 +13,7 @@ export interface Totals {
   readonly deleted: boolean;
 }
 
+/** The totals of a group without records. */
 export const noTotals: Totals = { count: 0, bytes: 0, sum: 0, deleted: false };
 
 /** Sums below this modulus are exact in a double. */
@@ -40,6 +41,7 @@ export function isSame(a: Totals, b: Totals): boolean {
   return a.count === b.count && a.bytes === b.bytes && a.sum === b.sum;
 }
 
+/** Encodes totals: 25 bytes. */
 export function encodeTotals({ count, bytes, sum, deleted }: Totals): Bytes {
   const encoded = new Uint8Array(encodedLength);
   const view = new DataView(encoded.buffer);
@@ -50,7 +52,7 @@ export function encodeTotals({ count, bytes, sum, deleted }: Totals): Bytes {
   return encoded;
 }
 
-/** Null if these bytes are not totals. */
+/** Decodes totals; null if these bytes are not totals. */
 export function decodeTotals(encoded: Bytes): Totals | null {
   if (encoded.length !== encodedLength) return null;
   const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.length);

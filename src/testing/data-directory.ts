@@ -139,7 +139,10 @@ async function openSeed(file: string, given: Seed | undefined, isNew: boolean): 
   try {
     const seed = copyBytes(await readFile(file));
     if (seed.length === seedLength) return seed;
-    throw new ConfigError(`${file} must be ${seedLength} bytes, got ${seed.length}`);
+    throw new ConfigError(
+      `${file} must be ${seedLength} bytes, got ${seed.length}: restore it, or use another ` +
+        "directory",
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
@@ -161,7 +164,9 @@ async function openBirth(file: string, nowMs: number): Promise<number> {
   try {
     const bornMs = Number(await readFile(file, "utf8"));
     if (Number.isSafeInteger(bornMs) && bornMs > 0) return bornMs;
-    throw new ConfigError(`${file} must hold a time in milliseconds`);
+    throw new ConfigError(
+      `${file} must hold a time in milliseconds: restore it, or use another directory`,
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }

@@ -19,8 +19,8 @@ const port: OptionCheck = (name, value) =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_533
     ? null
     : new RangeError(
-        `\`${name}\` must be an integer from 0 to 65533, because three ports follow from it, got ` +
-          describe(value),
+        `\`${name}\` must be an integer from 0 to 65533, because it is the first of three ports, ` +
+          `got ${describe(value)}`,
       );
 
 /** Checks by option name, in the order of the list in messages. */

@@ -25,11 +25,14 @@ export interface DevDaemonOptions extends Omit<EmbeddedDaemonOptions, "store"> {
   readonly listen?: string | readonly string[] | undefined;
   /** See `EmbeddedDaemonOptions`; with `gateway` the default is `sphinx`. */
   readonly mixing?: EmbeddedDaemonOptions["mixing"];
-  /** Whether other machines may connect; default false. */
+  /** Whether other machines may connect; default false. By WebSocket they need the token. */
   readonly allowRemote?: boolean | undefined;
   /** Origins of web pages that may connect by WebSocket; each page also needs the token. */
   readonly allowedOrigins?: readonly string[] | undefined;
-  /** The sub-protocol that web pages must offer. */
+  /**
+   * The secret that WebSocket clients must send as their token: web pages always, other programs on
+   * an address that other machines can reach.
+   */
   readonly token?: string | undefined;
   /**
    * Called for each refused WebSocket handshake, with the reason, which browsers hide from pages.
@@ -97,8 +100,9 @@ export class DevDaemon extends EmbeddedDaemon {
 
   /**
    * Starts the network and the daemon; resolves when it listens on all addresses.
-   * @throws ConfigError, RangeError, TypeError for invalid options; then nothing was opened and
-   * nothing runs.
+   * @throws ConfigError, RangeError, TypeError for invalid options; then nothing was opened.
+   * ConfigError when an address is in use, or the data directory cannot be used or was made with
+   * other options; then nothing runs any more.
    */
   static override async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
@@ -151,7 +155,10 @@ export class DevDaemon extends EmbeddedDaemon {
     };
   }
 
-  /** A client's configuration for the address with that index. */
+  /**
+   * A client's configuration for the address with that index in {@link addresses}.
+   * @throws RangeError when there is none.
+   */
   override config(index = 0): {
     /** How to dial that address, with the token if one is required. */
     readonly dial: DialConfig;

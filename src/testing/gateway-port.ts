@@ -87,7 +87,7 @@ export class GatewayPort implements GatewayServer {
     const { clock, network, gateway } = this.#options;
     const link = new WireLink(transport, clock);
     if (!network.faults.online || !this.#hasDocument() || this.#links.size >= MAX_LINKS) {
-      link.close(new LinkError("the gateway serves nobody"));
+      link.close(new LinkError("the gateway does not serve clients now"));
       return;
     }
     this.#links.add(link);

@@ -21,6 +21,7 @@ export class ScriptedConnection {
   #closed = false;
   readonly #decoder = new FrameDecoder();
 
+  /** @param transport the daemon's end, not opened yet. */
   constructor(transport: Transport) {
     this.transport = transport;
     transport.open({
@@ -106,6 +107,7 @@ export class ScriptedDaemon {
   /** Set to an error to refuse dials. */
   refuse: Error | null = null;
 
+  /** @throws TypeError for an unknown option. */
   constructor(options: ScriptedDaemonOptions = {}) {
     const known = ["isConnected", "document", "geometry", "pigeonholeGeometry"];
     checkOptions("options", options, known);

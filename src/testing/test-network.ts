@@ -13,8 +13,8 @@ import type { Transport } from "../transport/transport.js";
 
 /**
  * The waits of a test network in real time. A test has few clients for a short time, so a reader
- * may ask often and sees what was written at once. With virtual time only the requests cost
- * anything.
+ * may ask often and sees what was written at once. With a virtual clock the usual waits stay,
+ * because they take no time.
  */
 const testTiming: Partial<Timing> = {
   followUpMs: { first: 5, longest: 50 },

@@ -166,7 +166,7 @@ export function shownAddress(address: Address): string {
   return withoutQuery(formatAddress(address));
 }
 
-/** A URL for messages. */
+/** `url` without its query, which may be a secret, for messages. */
 export function withoutQuery(url: string): string {
   return url.replace(/\?.*$/s, "?…");
 }

@@ -101,7 +101,11 @@ export class TcpDialConfig {
     return within("[Dial.Tcp]", () => new TcpDialConfig(init));
   }
 
-  /** Connects. @throws ConnectError; RequestTimeoutError; the signal's reason. */
+  /**
+   * Connects.
+   * @throws ConnectError; RequestTimeoutError; the signal's reason; UnsupportedTransportError in a
+   * browser; ConfigError when the address is not of the family that `network` names.
+   */
   dial(options: DialCallOptions = {}): Promise<Transport> {
     return dialWithin(options, (signal) => dialTcp(this.address, this.network, { signal }));
   }
@@ -143,7 +147,12 @@ export class UnixDialConfig {
     return "unix";
   }
 
-  /** Connects. @throws ConnectError; RequestTimeoutError; the signal's reason. */
+  /**
+   * Connects.
+   * @throws ConnectError; RequestTimeoutError; the signal's reason; UnsupportedTransportError in a
+   * browser; ConfigError when the system does not allow the path: it is too long, or abstract and
+   * this is not Linux.
+   */
   dial(options: DialCallOptions = {}): Promise<Transport> {
     return dialWithin(options, (signal) => dialUnix(this.address, { signal }));
   }
@@ -198,7 +207,11 @@ export class WsDialConfig {
     return this.#token;
   }
 
-  /** Connects. @throws ConnectError; RequestTimeoutError; the signal's reason. */
+  /**
+   * Connects.
+   * @throws ConnectError; RequestTimeoutError; the signal's reason; ConfigError when WebSockets do
+   * not accept the address.
+   */
   dial(options: DialCallOptions = {}): Promise<Transport> {
     return dialWithin(options, (signal) => dialWs(this.address, { signal, token: this.#token }));
   }

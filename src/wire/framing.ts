@@ -11,7 +11,8 @@ export const MAX_MESSAGE_SIZE = 40 * 1024 * 1024;
 export const LENGTH_PREFIX_SIZE = 4;
 
 /**
- * Makes a frame around `body`.
+ * Makes a frame around `body`, which must not be empty: peers refuse the length 0.
+ * @param maxMessageSize the longest body in bytes.
  * @throws RangeError when `body` is longer than `maxMessageSize`: a peer would disconnect.
  */
 export function encodeFrame(body: Uint8Array, maxMessageSize: number = MAX_MESSAGE_SIZE): Bytes {
@@ -89,6 +90,7 @@ export class FrameDecoder {
   #wanted = -1;
   #failed = false;
 
+  /** @param maxMessageSize the longest body in bytes; 40 MiB by default. */
   constructor(maxMessageSize: number = MAX_MESSAGE_SIZE) {
     this.#maxMessageSize = maxMessageSize;
   }
@@ -102,7 +104,7 @@ export class FrameDecoder {
    * Takes the next bytes of the stream and calls `onBody` for each complete body. A body may share
    * memory with `chunk`.
    * @throws ProtocolError for a length that is zero or above the limit. Then the decoder is
-   * unusable, because the next frame cannot be found.
+   * unusable, because the next frame cannot be found. Also what `onBody` throws.
    */
   push(chunk: Uint8Array, onBody: (body: Uint8Array) => void): void {
     if (this.#failed) throw new ProtocolError("a frame before this one was malformed");

@@ -404,7 +404,8 @@ export function budgetOf(response: DaemonResponse): CborBudget {
 /**
  * Reads the body of a daemon's frame. Null if it holds nothing known. An invalid reply that names
  * its request is returned as {@link MalformedReply}, so that only that call fails.
- * @throws ProtocolError when it is not CBOR, not a map, or an event has a field of the wrong type.
+ * @throws ProtocolError when it is not CBOR, not a map, or has a field of the wrong type and does
+ * not name its request, as events do not.
  */
 export function decodeResponse(body: Uint8Array): DaemonResponse | MalformedReply | null {
   const budget = new CborBudget();

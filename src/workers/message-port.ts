@@ -2,8 +2,9 @@
  * A pair of message ports as a stream of bytes, between a page and its worker or between Node's
  * threads. It connects to a daemon in the same browser.
  *
- * Each end posts pieces of bytes, and reports how many it has delivered. At most {@link
- * WINDOW_BYTES} may be posted and not yet delivered, so a slow reader makes the writer wait.
+ * Each end posts pieces of bytes, and reports how many bytes it has delivered. It posts a piece
+ * only while fewer than {@link WINDOW_BYTES} are not yet delivered, so a slow reader makes the
+ * writer wait.
  */
 import { isArrayBuffer, isBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
@@ -46,7 +47,7 @@ export interface MessagePortLike extends MessageEndpoint {
 
 /** Longest piece that is posted, in bytes. */
 const PIECE_BYTES = 256 * 1024;
-/** Bytes that may be posted and not yet delivered. */
+/** From this many bytes that are posted and not yet delivered, no further piece is posted. */
 const WINDOW_BYTES = 1024 * 1024;
 
 /** The control messages between two ends; all others are bytes, or a count of delivered bytes. */
@@ -349,7 +350,8 @@ declare const MessageChannel: new () => {
  * Connects to a {@link listenForPorts} on the other side of `target`: a worker, or a port that
  * leads to one. Pass it as a client's `dial` option.
  * @throws (rejects) ConnectError when the other side is gone; the signal's reason when it is
- * aborted. A worker that does not listen (yet) is waited for until then.
+ * aborted. A worker that does not listen (yet) is waited for until then. TypeError, at once, for an
+ * unknown option.
  */
 export function dialPort(
   target: MessageEndpoint,

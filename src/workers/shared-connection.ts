@@ -49,7 +49,7 @@ const PAUSE_ABOVE_BYTES = 16 * 1024 * 1024;
 /** Unread bytes that stop a tab's requests from being served, and those that disconnect it. */
 const STUCK_BYTES = 4 * 1024 * 1024;
 const MOST_UNREAD_BYTES = 64 * 1024 * 1024;
-/** How long a tab may read nothing of what waits for it, in ms. */
+/** After this time without reading any of what waits for it, a tab is dropped, in ms. */
 const READ_DEADLINE_MS = 60_000;
 const LOOK_MS = 10_000;
 /** How long the daemon may take to greet us, in ms: it may wait 30 s for a document. */
@@ -161,7 +161,7 @@ class Tab {
     this.#onSlow = onSlow;
   }
 
-  /** Sends a frame. A tab that does not read holds up nobody, and is dropped. */
+  /** Sends a frame. A tab that does not read does not hold up the others: it is dropped. */
   send(body: Uint8Array): void {
     if (this.closed) return;
     const frame = encodeFrame(body);
@@ -186,7 +186,7 @@ class Tab {
     this.transport.destroy(why);
   }
 
-  /** Nothing is sent to it any more. */
+  /** Ends all sending to the tab. */
   #close(): void {
     this.closed = true;
     this.#look?.cancel();
@@ -324,7 +324,7 @@ class Relay implements SharedConnection {
     tab.destroy(why);
   }
 
-  /** The tab is gone: nothing is done for it any more, but its session is kept for a while. */
+  /** Handles a tab that is gone: gives up its requests, but keeps its session for a while. */
   #leave(tab: Tab): void {
     if (!this.#tabs.delete(tab)) return;
     tab.closed = true;
@@ -348,7 +348,7 @@ class Relay implements SharedConnection {
     this.#rest();
   }
 
-  /** Without tabs nothing is dialled, and without sessions no connection is needed. */
+  /** Gives up the dial if no tab is left, and the connection if no session is left either. */
   #rest(): void {
     if (this.#tabs.size > 0) return;
     this.#dialling?.abort(new ConnectionLostError("no tab waits for the connection"));

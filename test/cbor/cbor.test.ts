@@ -163,7 +163,8 @@ test("reads a container of 131,072 items; refuses one more, and any count that t
   const array = (count: number): Uint8Array =>
     concatBytes(header(0x80, count), new Uint8Array(count));
   assert.equal((decodeCbor(array(131_072)) as unknown[]).length, 131_072);
-  assert.throws(() => decodeCbor(array(131_073)), /announces 131073 elements/);
+  // All bytes are there, so the message must not say that they are missing.
+  assert.throws(() => decodeCbor(array(131_073)), /container of more than 131072 elements/);
   for (const huge of ["9b ffffffffffffffff", "bb 7fffffffffffffff", "9a ffffffff", "ba 00020001"]) {
     assert.throws(() => decodeHex(`${huge} 00`), ProtocolError);
   }

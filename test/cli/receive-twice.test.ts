@@ -61,6 +61,15 @@ test("a partial download of the right size is checked by its contents", async ()
   await files.close();
 });
 
+test("a part that cannot be read is reported with its path", async () => {
+  const folder = await newPartial();
+  mkdirSync(folder.pathOf(0));
+  await assert.rejects(IncomingFiles.open(folder, manifest, [false, false], 1000), {
+    name: "UsageError",
+    message: `cannot read ${folder.pathOf(0)}: it is a folder`,
+  });
+});
+
 test("a second sender of the same files is refused, and the first one's ticket stays valid", async () => {
   const file = network.newFile(1_000_000);
   await using one = new KatzProcess(["send", file], network.env);

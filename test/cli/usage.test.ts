@@ -107,6 +107,7 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["ping", "-x"], /there is no flag -x/],
   [["ping", "-n", "many"], /--count must be a whole number from 1 to 1000000, got "many"/],
   [["ping", "-n", "0"], /--count must be a whole number/],
+  [["daemon", "--replicas", "1"], /--replicas must be a whole number from 2 to 256, got "1"/],
   [["ping", "-i", "0"], /--interval must be a time above 0/],
   [["ping", "--timeout", "soon"], /--timeout must be a time above 0.*got "soon"/],
   [["ping", "--address"], /--address needs a value/],

@@ -208,6 +208,10 @@ test("the error for a document that the daemon does not have names the epoch", a
     assert.ok(error instanceof PkiDocumentUnavailableError);
     assert.match(error.message, /no PKI document for epoch 3/);
   }
+  const current = reasonOf(client.getPkiDocumentRaw(0));
+  const { queryId } = await connection.expect("getPkiDocument");
+  connection.send({ kind: "getPkiDocumentReply", queryId, epoch: 3n, ...replies[0]! });
+  assert.match(String(await current), /has no current PKI document yet; wait with waitUntilOnline/);
   for (const wrong of [-1, 1.5, 2 ** 53, "1", null] as never[]) {
     assert.ok((await reasonOf(client.getPkiDocumentRaw(wrong))) instanceof RangeError);
   }

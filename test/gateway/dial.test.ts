@@ -162,14 +162,40 @@ test("a refusal by the proxy is reported", patience, async () => {
   const cases: [number, RegExp, { user: string; password: string }?][] = [
     [refusing.port, /^the proxy cannot connect: connection refused$/],
     [refusing.port, /^the proxy refuses this name and password$/, { user: "wrong", password: "p" }],
-    [garbage.port, /^the proxy does not speak SOCKS5$/],
+    [garbage.port, /^the proxy does not speak SOCKS5: correct UpstreamProxy in client\.toml$/],
     [closing.port, /./],
-    [demanding.port, /^the proxy requires a name and a password$/],
+    [
+      demanding.port,
+      /^the proxy requires a name and a password: set User and Password in UpstreamProxy$/,
+    ],
   ];
   for (const [port, message, credentials] of cases) {
     const address = `127.0.0.1:${port}`;
     const dial = gatewayDialer({ type: "socks5", network: "tcp", address, credentials });
     await assert.rejects(dial("tcp://192.0.2.1:1", never), { message }, String(message));
+  }
+});
+
+test("an unreachable proxy is named, with advice about the proxy", patience, async () => {
+  const { port } = await listen(() => {});
+  await new Promise((resolve) => servers.pop()!.close(resolve));
+  const proxies: [UpstreamProxy, string][] = [
+    [
+      { type: "socks5", network: "tcp", address: `127.0.0.1:${port}` },
+      `cannot connect to tcp:127.0.0.1:${port}: nothing listens there (ECONNREFUSED)`,
+    ],
+    [
+      { type: "tor+socks5", network: "unix", address: "no-such.sock" },
+      "cannot connect to unix:no-such.sock: there is no such file (ENOENT)",
+    ],
+  ];
+  for (const [proxy, what] of proxies) {
+    await assert.rejects(gatewayDialer(proxy)("tcp://192.0.2.1:1", never), {
+      name: "LinkError",
+      message:
+        `the proxy cannot be reached: ${what}. ` +
+        "Start the proxy, or correct UpstreamProxy in client.toml",
+    });
   }
 });
 

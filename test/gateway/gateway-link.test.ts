@@ -315,7 +315,7 @@ test("a gateway without a usable address does not cause a busy loop", async () =
   const all = scene({ transports: ["onion"] });
   await all.clock.advance(120_000);
   assert.deepEqual(all.dialled, []);
-  assert.deepEqual(all.told.statuses, ["gateway1 has no address that can be dialled"]);
+  assert.deepEqual(all.told.statuses, ["gateway1 has no address of these transports: onion"]);
   assert.ok(all.clock.pending < 3);
   await closed(all);
 });

@@ -94,7 +94,7 @@ test("each refusal gives its reason", () => {
     ["KeyType changed after signing", /: bad signature$/],
     ["Expiration changed after signing", /: bad signature$/],
     ["Certified changed after signing", /: bad signature$/],
-    ["empty Certified", /^certificate of nothing$/],
+    ["empty Certified", /^certificate without a document$/],
     ["signature of wrong length", /: bad signature$/],
     ["same verifier listed twice counts once", /^1 of 1 authorities signed, 2 are needed$/],
   ];

@@ -70,6 +70,19 @@ test("wrong arguments give other errors than wrong documents", () => {
   assert.throws(() => verifyPkiDocument(garbage, raw), { code: "ERR_PROTOCOL" });
 });
 
+test("the error about an authority's key says which authority", () => {
+  const noPem = { identityPublicKeyPem: "" };
+  assert.throws(() => verifyPkiDocument(certificate, [raw[0], noPem]), {
+    name: "ProtocolError",
+    message: "`authorities[1]`: failed to decode PEM data",
+  });
+  const noKey = { publicKey: 7 as never };
+  assert.throws(() => verifyPkiDocument(certificate, [raw[0], raw[1], noKey]), {
+    name: "TypeError",
+    message: /^`authorities\[2\]\.publicKey` must be/,
+  });
+});
+
 test("epoch, expiration and geometry are checked on request", () => {
   const { epoch } = recorded;
   assert.deepEqual(reasons(raw, { epoch }), []);

@@ -123,6 +123,18 @@ void describe("a record store", () => {
     await assert.rejects(store.get("a", idOf(1)), /closed/);
   });
 
+  void test("refuses a damaged database that it cannot repair, and says what to do", async () => {
+    const options = { keyEncoding: "view", valueEncoding: "view" } as const;
+    const level = new MemoryLevel<Uint8Array, Uint8Array>(options) as unknown as Level;
+    await level.put(utf8("a\0b"), utf8("no record"));
+    await assert.rejects(RecordStore.open(placeOf(level, "store demo")), {
+      code: "ERR_CONFIG",
+      message:
+        "store demo is damaged and cannot be repaired: delete it, which loses its content, or " +
+        "use another name",
+    });
+  });
+
   void test("refuses a store of a newer version", async () => {
     const { store } = await open();
     await store.set("schema", "2");

@@ -29,7 +29,7 @@ export class IncomingFiles {
    * Continues after the first `done` bytes of all files.
    * @param placed which files are already in place.
    * @throws TransferError when an earlier file is neither in the folder with the right digest nor
-   * in its place.
+   * in its place; UsageError when it cannot be read.
    */
   static async open(
     folder: PartialFolder,
@@ -77,8 +77,8 @@ export class IncomingFiles {
 
   /**
    * Takes the next bytes.
-   * @throws TransferError when a complete file has the wrong digest.
-   * @throws UsageError when the disk does not accept them.
+   * @throws TransferError when a complete file has the wrong digest; UsageError when the disk does
+   * not accept them, or the file cannot be read back.
    */
   async append(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
@@ -172,7 +172,7 @@ export class Target {
 
   /**
    * Whether exactly this file is already there.
-   * @throws UsageError when something else is there that may not be replaced.
+   * @throws UsageError when something else is there that may not be replaced, or it cannot be read.
    */
   async holds(file: FileEntry): Promise<boolean> {
     const path = this.pathOf(file);
@@ -242,22 +242,23 @@ async function moveWithoutReplacing(from: string, to: string): Promise<void> {
   await rm(from);
 }
 
-/** Whether a file has that digest. @throws UsageError when it cannot be read. */
+/** Whether a file has that digest. @throws UsageError as {@link digestOf}. */
 async function isWhole(path: string, sha256: Uint8Array): Promise<boolean> {
   return (await digestOf(path)).equals(sha256);
 }
 
+/** The SHA-256 digest of a file. @throws UsageError when it cannot be read. */
 async function digestOf(path: string): Promise<Buffer> {
   const hash = createHash("sha256");
-  const handle = await open(path, "r");
   try {
+    await using handle = await open(path, "r");
     const buffer = Buffer.allocUnsafe(READ_BYTES);
     for (;;) {
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
       if (bytesRead === 0) return hash.digest();
       hash.update(buffer.subarray(0, bytesRead));
     }
-  } finally {
-    await handle.close();
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
   }
 }

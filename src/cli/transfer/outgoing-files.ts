@@ -40,8 +40,7 @@ export async function findFiles(
   rename?: string,
   onLeftOut: (path: string) => void = () => {},
 ): Promise<FoundFile[]> {
-  if (paths.length > MAX_FILES)
-    throw new UsageError(`at most ${MAX_FILES} files can be sent at once`);
+  if (paths.length > MAX_FILES) throw tooMany();
   if (rename !== undefined && paths.length > 1) {
     throw new UsageError("--name is for one file or folder, but there are several");
   }
@@ -49,8 +48,7 @@ export async function findFiles(
   for (const path of paths) {
     if (await isFolder(path)) await addFolder(wanted, path, { rename, onLeftOut });
     else wanted.push({ path, name: rename ?? basename(path) });
-    if (wanted.length > MAX_FILES)
-      throw new UsageError(`at most ${MAX_FILES} files can be sent at once`);
+    if (wanted.length > MAX_FILES) throw tooMany();
   }
   const found: FoundFile[] = [];
   for (const { path, name } of wanted) {
@@ -59,9 +57,17 @@ export async function findFiles(
   const same = sameName(found.map(({ name }) => name));
   if (same !== null) {
     const [one, other] = same.map((i) => wanted[i]!.path);
-    throw new UsageError(`${one} and ${other} have the same name, and cannot be sent together`);
+    throw new UsageError(
+      `${one} and ${other} have the same name, and cannot be sent together: send them separately`,
+    );
   }
   return found;
+}
+
+function tooMany(): UsageError {
+  return new UsageError(
+    `at most ${MAX_FILES} files can be sent at once: send them in parts, or as one archive`,
+  );
 }
 
 async function isFolder(path: string): Promise<boolean> {

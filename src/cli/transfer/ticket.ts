@@ -43,12 +43,15 @@ export function decodeTicket(text: string): ReadCap {
   try {
     return parseReadCap(bytes);
   } catch (error) {
-    throw new UsageError("invalid ticket: bad key", { cause: error });
+    // Its checksum is right, so it was made like this.
+    const advice = ["Ask its sender for another one"];
+    throw new UsageError("the ticket's key is invalid", { cause: error, advice });
   }
 }
 
 function damaged(why: string): UsageError {
-  return new UsageError(`the ticket was cut or changed on its way: ${why}`);
+  const advice = ["Copy it again, or ask its sender for it"];
+  return new UsageError(`the ticket was cut or changed on its way: ${why}`, { advice });
 }
 
 /** The first bytes of SHA-256 over prefix and capability. */

@@ -27,7 +27,7 @@ function u32At(bytes: Uint8Array, at: number): number {
 
 /**
  * Takes boxes and returns envelopes. After each {@link addBox}, call {@link next} until it returns
- * null. An error leaves the decoder unchanged; nothing after it can be trusted.
+ * null. Do not use the decoder after an error: nothing that follows in the stream can be trusted.
  */
 export class CopyStreamDecoder {
   readonly #maxElement: number;

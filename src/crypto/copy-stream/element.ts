@@ -2,8 +2,9 @@
 import type { Bytes } from "../../bytes/bytes.js";
 import { FieldReader, FieldWriter } from "../envelope/fixed-layout.js";
 
-/** Flag bits of an element. */
+/** Flag bit of an element: the first of its stream. */
 export const COPY_STREAM_START = 1;
+/** Flag bit of an element: the last of its stream. */
 export const COPY_STREAM_FINAL = 2;
 
 /** A piece of a copy stream. */

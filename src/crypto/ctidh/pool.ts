@@ -80,7 +80,7 @@ export class CtidhPool implements CtidhProvider {
   #closed = false;
 
   /**
-   * @param spawn makes a worker; on Node `spawnCtidhWorker`.
+   * @param spawn makes a worker; the platform's is `spawnCtidhWorker`.
    * @throws RangeError for a `maxWorkers` below 1 or an `idleMs` below 0.
    */
   constructor(spawn: () => WorkerLike, options: CtidhPoolOptions) {

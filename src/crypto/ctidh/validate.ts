@@ -93,7 +93,7 @@ function isSupersingular(curve: Curve): boolean {
 
 /**
  * Whether `publicKey` is the coefficient of a supersingular curve in canonical form. All zeros, the
- * base curve, is valid. It takes about a tenth of a group action's time.
+ * base curve, is valid. It takes about an eighth of a group action's time.
  * @throws TypeError, RangeError when it is not 128 bytes.
  */
 export function validatePublicKey(publicKey: Uint8Array): boolean {

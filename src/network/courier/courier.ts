@@ -156,7 +156,7 @@ export class Courier implements Kaetzchen {
     }
   }
 
-  /** See {@link Kaetzchen.handle}. A query that cannot be parsed gets no reply. Never rejects. */
+  /** See {@link Kaetzchen.handle}. A query that cannot be parsed gets no reply. */
   async handle({ payload, wantsReply }: ServiceRequest): Promise<Uint8Array | null> {
     if (this.#resuming !== null) await this.#resuming;
     if (this.#closed) return null;

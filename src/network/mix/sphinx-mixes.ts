@@ -210,8 +210,7 @@ export class SphinxMixes {
     const { told, payload } = gateway.open(packet);
     const { nextNodeHop, recipient, surbReply, nodeDelay } = told;
     if (nextNodeHop !== null || recipient === null || surbReply === null || nodeDelay !== null) {
-      // Upstream's process exits for some of these packets, and its user's queue is blocked by
-      // others.
+      // Some of these packets end upstream's gateway process; others block their client's queue.
       throw new ProtocolError("the packet at its gateway is not a reply");
     }
     const spool = this.#options.spools.get(gateway.node)!;

@@ -27,11 +27,11 @@ export interface BoxStore {
   put(epoch: number, box: SignedBox): MaybePromise<void>;
   /** Deletes all boxes stored before that epoch; returns how many. */
   deleteBefore(epoch: number): MaybePromise<number>;
-  /** All boxes, in no order. Boxes added or deleted meanwhile may or may not appear. */
+  /** All boxes, in any order. Boxes added or deleted meanwhile may or may not appear. */
   boxes(): Iterable<KeptBox> | AsyncIterable<KeptBox>;
   /** How many boxes there are. */
   readonly size: number;
-  /** The size of all boxes: IDs, ciphertexts and signatures together, in bytes. */
+  /** The size of all boxes in bytes: for each its payload, and 100 bytes for the rest. */
   readonly sizeBytes: number;
   /** Finishes pending work and closes. Idempotent. */
   close(): MaybePromise<void>;

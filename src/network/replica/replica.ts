@@ -81,7 +81,7 @@ export interface ReplicaOptions {
   readonly breather: Breather;
   /** Called for each box that was stored. */
   readonly onStored?: (() => void) | undefined;
-  /** Called when the store cannot be read or cleaned up. */
+  /** Called when the stored boxes cannot be read to send them to other replicas. */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
@@ -177,7 +177,7 @@ export class Replica implements StorageLinkTarget {
     return { boxes: size, bytes: sizeBytes };
   }
 
-  /** The stored boxes, in no order, with what the replica's operator can see of each. */
+  /** The stored boxes, in any order, with what the replica's operator can see of each. */
   async *keptBoxes(): AsyncIterable<{
     /** The box's ID, 32 bytes. It does not tell whose it is, or which boxes belong together. */
     readonly boxId: Uint8Array;

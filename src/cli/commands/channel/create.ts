@@ -5,7 +5,7 @@ import { type StoreFlags, withChannels } from "../../channel-store.js";
 import type { ClientFlags } from "../../connect.js";
 import { UsageError } from "../../failure.js";
 import { prepare } from "../../prepare.js";
-import { createFile, writing } from "../../private-file.js";
+import { createFile, existing, writing } from "../../private-file.js";
 
 /** Flags of the command. */
 export interface CreateFlags extends ClientFlags, StoreFlags {
@@ -18,7 +18,7 @@ export async function create(flags: CreateFlags, name: string): Promise<void> {
   const path = flags.output;
   const job = await prepare(flags, async () => {
     if (path !== undefined && existsSync(path)) {
-      throw new UsageError(`${path} already exists and is left unchanged`);
+      throw existing(path);
     }
     return {};
   });

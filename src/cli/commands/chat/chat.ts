@@ -74,7 +74,7 @@ async function talk(run: ClientRun, flags: ChatFlags, contact: Contact): Promise
       const text = utf8ToText(bytes);
       if (gap > 0) output.warning(`${counted(gap, "box", "boxes")} before this message were lost`);
       output.result(`${contact.name}: ${text}`, { type: "message", id: String(id), text, gap });
-      // What was shown is noted only when it is out, and is noted even if it was the last.
+      // Acknowledged only when it is written out, and also if it is the last one.
       await standardOutput.settled();
       await message.ack();
       if (++seen === flags.count) break;

@@ -134,7 +134,8 @@ export class ConsoleServer implements AsyncDisposable {
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause: NodeJS.ErrnoException) => {
         const why = cause.code === "EADDRINUSE" ? "is in use" : `cannot be used (${cause.code})`;
-        reject(new UsageError(`port ${options.port} of 127.0.0.1 ${why}`, { cause }));
+        const advice = ["Choose another one with --port, or leave it out"];
+        reject(new UsageError(`port ${options.port} of 127.0.0.1 ${why}`, { cause, advice }));
       });
       server.listen(options.port, "127.0.0.1", resolve);
     });

@@ -21,10 +21,11 @@ export const copy = buildCommand({
   docs: {
     brief: "Copy a payload into boxes of one or several streams",
     fullDescription: described(
-      "Writes a payload of up to 83 MB (78 MB with CTIDH1024-X25519) into the next boxes of\n" +
-        "every stream, with one copy command: a courier writes them after it has all parts, so\n" +
-        "an observer of your traffic cannot tell which streams they are. Each box holds 4 bytes less\n" +
-        "than one of katz write. To give somebody a file, katz send is simpler and faster.",
+      "Writes a payload into the next boxes of every stream, with one copy command: a courier\n" +
+        "writes them after it has all parts, so an observer of your traffic cannot tell which\n" +
+        "streams they are. One stream takes up to 83 MB (78 MB with CTIDH1024-X25519); several\n" +
+        "streams share that limit. Each box holds 4 bytes less than one of katz write. To give\n" +
+        "somebody a file, katz send is simpler and faster.",
       ["katz copy news.html alice.write bob.write", "tar c docs | katz copy - backup.write"],
     ),
   },

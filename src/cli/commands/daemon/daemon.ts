@@ -59,8 +59,9 @@ export interface DaemonFlags extends OutputFlags {
  */
 const QUICK_RATES = { mu: 0.02, lambdaP: 0.01, lambdaR: 0.05 };
 
-/** Where a daemon that joins serves its clients if the usual address is taken. */
+/** The gateway's address if only `--write-client-config` is given. */
 const FREE_PORT = "tcp:127.0.0.1:0";
+/** Where a daemon that joins serves its clients if the usual address is taken. */
 const SECOND_TCP_ADDRESS = "127.0.0.1:64341";
 
 /** How often the status line and the epoch are checked, in milliseconds. */
@@ -222,8 +223,8 @@ function tellJoining(output: Output, file: string, { listen, epochMs }: ClientCo
 }
 
 /**
- * Prints the line of code that a page needs. A token made by this command is shown, because nobody
- * else knows it.
+ * Prints the line of code that a page needs. It shows a token that was made here, because the user
+ * cannot learn it otherwise.
  */
 function tellPages(
   output: Output,

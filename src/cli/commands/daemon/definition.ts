@@ -108,7 +108,7 @@ export const daemon = buildCommand({
       },
       replicas: {
         kind: "parsed",
-        parse: parseCount(1, 256),
+        parse: parseCount(2, 256),
         optional: true,
         placeholder: "N",
         brief: "Storage replicas (5)",

@@ -27,9 +27,9 @@ export const doctor = buildCommand({
   docs: {
     brief: "Check the connection to daemon and mixnet",
     fullDescription: described(
-      "Finds the configuration and shows which one it uses, then checks socket, handshake, mixnet,\n" +
-        "document, signatures, echo and a box, and says what to do about a failure. Looks in\n" +
-        "this order: --address or --config, the variable KATZENPOST_THINCLIENT (a file or an\n" +
+      "Finds the configuration and shows which one it uses, then checks socket, handshake,\n" +
+        "link, mixnet, document, signatures, echo and a box, and says what to do about a failure.\n" +
+        "Looks in this order: --address or --config, the variable KATZENPOST_THINCLIENT (a file or an\n" +
         "address), ~/.config/katzenpost/thinclient.toml, the usual sockets, port 64331.",
       ["katz doctor", "katz doctor --config thinclient.toml --timeout 2m"],
     ),

@@ -162,6 +162,7 @@ function bareOperations(): readonly (readonly [what: string, count: number, run:
   const { x, d } = x25519.privateKey.export({ format: "jwk" });
   const [publicHalf, privateHalf] = [x, d].map((text) => Buffer.from(text!, "base64url"));
   const signer = generateKeyPairSync("ed25519");
+  const edwards = Buffer.from(signer.publicKey.export({ format: "jwk" }).x!, "base64url");
   const message = randomBytes(1600);
   const signature = sign(null, message, signer.privateKey);
   const [key, nonce, envelope] = [randomBytes(32), randomBytes(12), randomBytes(1734)];
@@ -187,6 +188,11 @@ function bareOperations(): readonly (readonly [what: string, count: number, run:
       () => createPublicKey({ key: jwk("X25519", publicHalf!), format: "jwk" }),
     ],
     ["X25519 secret", 8, () => diffieHellman(x25519)],
+    [
+      "Ed25519 public key: import",
+      1,
+      () => createPublicKey({ key: jwk("Ed25519", edwards), format: "jwk" }),
+    ],
     ["Ed25519 check", 3, () => verify(null, message, signer.publicKey, signature)],
     [
       "ChaCha20-Poly1305 seal",

@@ -4,6 +4,7 @@ import type { ConsoleEvent } from "../src/console/protocol.js";
 import { clockTime, duration } from "./parts.js";
 import { log } from "./store.js";
 
+/** Whether the drawer is open. */
 export const isOpen = signal(false);
 const showsCover = signal(false);
 

@@ -4,6 +4,7 @@
 import type { MapView } from "../src/console/protocol.js";
 import { YOU } from "./traffic.js";
 
+/** What a node is in the network; `you` is the application. */
 export type Role = "you" | "gateway" | "mix" | "service" | "replica";
 
 /** A node and its position on the map. */

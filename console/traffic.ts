@@ -8,6 +8,7 @@ interface Stop {
   readonly until: number;
 }
 
+/** A packet, or a command between courier and replica, on the map. */
 export interface MovingPacket {
   readonly id: string | null;
   readonly kind: "packet" | "decoy" | "storage";

@@ -14,6 +14,7 @@ import { type Bytes, concatBytes, utf8 } from "../bytes/bytes.js";
 import { decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import { crc32 } from "#platform";
 
+/** How keys and values are stored: keys as text, values as bytes. */
 export const encodings = { keyEncoding: "utf8", valueEncoding: "view" } as const;
 
 /** The first parts of keys. Keys of a channel's records continue with the channel's key. */

@@ -70,7 +70,7 @@ export interface MessageReplyEvent {
    * message.
    */
   readonly surbId: SurbId | null;
-  /** The reply, padded with zeros to the geometry's payload length. */
+  /** The reply, padded with zeros to the geometry's `forwardPayloadLength`. */
   readonly payload: Bytes;
   /** Which of two replies it is, if there can be two; otherwise null. */
   readonly replyIndex: number | null;

@@ -5,7 +5,8 @@
  * The stream is `length (4) ‖ envelope` over all envelopes, one envelope for each box at a
  * destination. It is cut into elements, one for each box of the temporary stream.
  */
-import { type Bytes, checkBytes } from "../bytes/bytes.js";
+import { type Bytes, checkBytes, describeType } from "../bytes/bytes.js";
+import { checkCount } from "./geometry.js";
 import type { PigeonholeGeometry } from "./pigeonhole-geometry.js";
 
 /**
@@ -91,12 +92,20 @@ export function planCopyStream(sizes: CopySizes, envelopes: number, buffered = 0
  * can ask before anything is written.
  * @param sizes the network's geometry: `client.pigeonholeGeometry`.
  * @param destinations how many streams it is copied to; 1 by default.
+ * @throws TypeError, RangeError for a missing geometry (before the client's start it has none), a
+ * length that is not an integer from 0 up, and destinations that are not an integer from 1 up.
  */
 export function planCopyPayload(
   sizes: CopySizes,
   payloadLength: number,
   destinations = 1,
 ): CopyStreamPlan {
+  if (typeof sizes !== "object" || sizes === null) {
+    throw new TypeError(`\`sizes\` must be a network's geometry, got ${describeType(sizes)}`);
+  }
+  checkCount("payloadLength", payloadLength);
+  checkCount("destinations", destinations);
+  if (destinations === 0) throw new RangeError("`destinations` must be at least 1, got 0");
   return planCopyStream(sizes, Math.ceil(payloadLength / copyChunkLength(sizes)) * destinations);
 }
 

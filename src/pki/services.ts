@@ -24,6 +24,7 @@ export class ServiceDescriptor {
   /** The node. */
   readonly mixDescriptor: MixDescriptor;
 
+  /** @param recipientQueueId the endpoint: 1 to 32 bytes. @param mixDescriptor the node. */
   constructor(recipientQueueId: Uint8Array, mixDescriptor: MixDescriptor) {
     this.recipientQueueId = recipientQueueId;
     this.mixDescriptor = mixDescriptor;

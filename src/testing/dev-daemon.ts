@@ -25,11 +25,14 @@ export interface DevDaemonOptions extends Omit<EmbeddedDaemonOptions, "store"> {
   readonly listen?: string | readonly string[] | undefined;
   /** See `EmbeddedDaemonOptions`; with `gateway` the default is `sphinx`. */
   readonly mixing?: EmbeddedDaemonOptions["mixing"];
-  /** Whether other machines may connect; default false. */
+  /** Whether other machines may connect; default false. By WebSocket they need the token. */
   readonly allowRemote?: boolean | undefined;
   /** Origins of web pages that may connect by WebSocket; each page also needs the token. */
   readonly allowedOrigins?: readonly string[] | undefined;
-  /** The sub-protocol that web pages must offer. */
+  /**
+   * The secret that WebSocket clients must send as their token: web pages always, other programs on
+   * an address that other machines can reach.
+   */
   readonly token?: string | undefined;
   /**
    * Called for each refused WebSocket handshake, with the reason, which browsers hide from pages.

@@ -105,6 +105,7 @@ test("chunks are 4 bytes shorter than a box's message and join to the payload", 
   assert.equal(toHex(concatBytes(...chunks)), toHex(payload));
   assert.deepEqual(chunkCopyPayload(sizes, new Uint8Array(0)), []);
   assert.equal(planCopyPayload(sizes, 500).envelopes, 6);
+  assert.equal(planCopyPayload(sizes, 0).envelopes, 0);
 });
 
 test("a plan predicts exactly the output of the encoder", () => {
@@ -116,5 +117,20 @@ test("a plan predicts exactly the output of the encoder", () => {
     elements.push(...encoder.flush());
     assert.equal(elements.length, plan.elements);
     assert.equal(elements.at(-1)?.length ?? 0, plan.lastElementLength);
+  }
+});
+
+test("a plan refuses a missing geometry, and wrong lengths and destinations, by name", () => {
+  const cases: [unknown[], typeof TypeError | typeof RangeError, string][] = [
+    [[null, 5], TypeError, "`sizes` must be a network's geometry, got null"],
+    [[sizes, "5"], TypeError, "`payloadLength` must be a number, got a string of 1 characters"],
+    [[sizes, -1], RangeError, "`payloadLength` must be an integer from 0 to 2^53 - 1, got -1"],
+    [[sizes, 0.5], RangeError, "`payloadLength` must be an integer from 0 to 2^53 - 1, got 0.5"],
+    [[sizes, 5, 0], RangeError, "`destinations` must be at least 1, got 0"],
+    [[sizes, 5, NaN], RangeError, "`destinations` must be an integer from 0 to 2^53 - 1, got NaN"],
+  ];
+  for (const [args, kind, message] of cases) {
+    const plan = (): unknown => planCopyPayload(...(args as Parameters<typeof planCopyPayload>));
+    assert.throws(plan, (error) => error instanceof kind && error.message === message);
   }
 });

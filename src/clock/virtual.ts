@@ -82,7 +82,10 @@ export class VirtualClock implements Clock {
     this.#now = target;
   }
 
-  /** Moves the time forward until no timer is set, or `limitMs` has passed. */
+  /**
+   * Fires the timers of the next `limitMs` milliseconds, also those that are set meanwhile. The time
+   * is then that of the last timer that fired.
+   */
   async runUntilIdle(limitMs = 3_600_000): Promise<void> {
     const limit = this.#now + limitMs;
     await settle();

@@ -15,7 +15,7 @@ let asked = false;
  */
 async function load(): Promise<void> {
   try {
-    // Only this algorithm: the package's main file has thirty and takes ten times as long to load.
+    // Only this algorithm: the package's main file has thirty and takes four times as long to load.
     const file = "hash-wasm/dist/blake2b.umd.min.js";
     const { createBLAKE2b } = createRequire(import.meta.url)(file) as typeof import("hash-wasm");
     hasher = await createBLAKE2b(256);

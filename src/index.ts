@@ -165,7 +165,7 @@ export {
 } from "./pki/epoch.js";
 
 // Bytes
-export { hash256 as blake2256Sum } from "./bytes/hash.js";
+export { blake2256Sum } from "./bytes/hash.js";
 export { MAX_MESSAGE_SIZE } from "./wire/framing.js";
 export {
   type Bytes,

@@ -1,6 +1,6 @@
 /** The hash that identifies keys, nodes and geometries: unkeyed BLAKE2b with 32 bytes of output. */
 import { blake2b } from "@noble/hashes/blake2.js";
-import type { Bytes } from "./bytes.js";
+import { type Bytes, checkBytes } from "./bytes.js";
 
 /**
  * Shortest input for a platform's own hash, all parts together, in bytes. Secrets are shorter, so
@@ -27,4 +27,13 @@ export function hash256(...parts: readonly Uint8Array[]): Bytes {
   const state = blake2b.create({ dkLen: 32 });
   for (const part of parts) state.update(part);
   return state.digest() as Bytes;
+}
+
+/**
+ * The reference's `blake2_256_sum`: BLAKE2b-256 of `data`, 32 bytes.
+ * @throws TypeError when `data` is not a Uint8Array.
+ */
+export function blake2256Sum(data: Uint8Array): Bytes {
+  checkBytes("data", data);
+  return hash256(data);
 }

@@ -5,7 +5,7 @@ import { blake2b } from "@noble/hashes/blake2.js";
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import * as fc from "fast-check";
 import { fromHex, toHex } from "../../src/bytes/bytes.js";
-import { hash256, hashLongInputsBy } from "../../src/bytes/hash.js";
+import { blake2256Sum, hash256, hashLongInputsBy } from "../../src/bytes/hash.js";
 import * as browser from "../../src/platform/browser-crypto.js";
 import { blake2b256 } from "../../src/platform/node-blake2b.js";
 import * as node from "../../src/platform/node-crypto.js";
@@ -420,4 +420,15 @@ test("a platform's hash gets only long inputs, and may decline", () => {
     hashLongInputsBy(blake2b256);
   }
   assert.deepEqual(asked, [300, 256, 300, 256]);
+});
+
+test("blake2256Sum takes one byte array of any length, and nothing else", () => {
+  const data = new Uint8Array(300).fill(9);
+  assert.deepEqual(blake2256Sum(data), blake2b(data, { dkLen: 32 }));
+  for (const wrong of ["x", "x".repeat(300), undefined, [1, 2], new ArrayBuffer(4)]) {
+    assert.throws(() => blake2256Sum(wrong as never), {
+      name: "TypeError",
+      message: /^`data` must be a Uint8Array, got /,
+    });
+  }
 });

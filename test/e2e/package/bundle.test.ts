@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import viteConfig from "../../../examples/browser/vite.config.js";
 import { ROOT, manifest } from "./packed-package.js";
 
 /** The largest size, gzipped, of a page's bundle with everything that the main entry exports. */
@@ -123,4 +124,45 @@ test("a network in a page loads at most 130 kB, and a database only if it keeps 
   assert.ok(gzipped <= MOST_NETWORK_BYTES, `${gzipped} bytes gzipped`);
   const inputs = [...loaded].flatMap((path) => Object.keys(outputs[path]!.inputs));
   assert.ok(!inputs.some((input) => input.includes("abstract-level")));
+});
+
+test("the guide's configuration of Vite names each CommonJS package that a page reaches", async () => {
+  const subpaths = [
+    "",
+    "/channels",
+    "/network",
+    "/workers",
+    "/wire",
+    "/bacap",
+    "/errors",
+    "/daemon",
+  ];
+  const { metafile } = await build({
+    stdin: {
+      contents: subpaths.map((path, at) => `export * as m${at} from "${name}${path}";`).join("\n"),
+      resolveDir: ROOT,
+    },
+    absWorkingDir: ROOT,
+    bundle: true,
+    splitting: true,
+    outdir: "out",
+    format: "esm",
+    platform: "browser",
+    conditions: ["browser"],
+    write: false,
+    metafile: true,
+    logLevel: "silent",
+  });
+  // The development server serves the modules of an excluded package, and all that they import, as
+  // they are.
+  const commonJs = Object.values(metafile.inputs)
+    .filter(({ format }) => format === "esm")
+    .flatMap(({ imports }) => imports.filter(({ path }) => metafile.inputs[path]?.format === "cjs"))
+    .map(({ path }) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)![1]!);
+  const { exclude, include } = viteConfig.optimizeDeps;
+  assert.deepEqual(exclude, [name]);
+  assert.deepEqual(
+    include,
+    [...new Set(commonJs)].map((dependency) => `${name} > ${dependency}`),
+  );
 });

@@ -1,10 +1,16 @@
-/** The packed package in pages: bundled by Vite with the network in a worker, and unbundled. */
+/**
+ * The packed package in pages: served by Vite and bundled by it, both with the network in a worker,
+ * and unbundled.
+ */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize, sep } from "node:path";
+import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { DevDaemon } from "katzenpost-thinclient/testing";
 import { HeadlessBrowser, findChromium } from "../browser/chromium.js";
@@ -77,6 +83,83 @@ test(
     await page.getByText("hello from a page").waitFor();
     assert.match(await log.innerText(), /^connected\nhello from a page\n?$/);
     assert.match(workers.join(" "), /network-worker/);
+  },
+);
+
+/** Starts Vite's development server with the project's configuration. */
+async function serveByVite(): Promise<Site> {
+  // The project's dependencies are links into this repository: see `PackedProject`.
+  project.write(
+    "serve.js",
+    `import { createServer } from "vite";
+    const fs = { allow: ${JSON.stringify([project.folder, ROOT])} };
+    const server = await createServer({ logLevel: "error", server: { host: "127.0.0.1", hmr: false, fs } });
+    await server.listen();
+    console.log(server.httpServer.address().port);`,
+  );
+  const child = spawn(process.execPath, ["serve.js"], {
+    cwd: project.folder,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  for await (const line of createInterface(child.stdout)) {
+    if (!/^\d+$/.test(line)) continue;
+    return {
+      origin: `http://127.0.0.1:${line}`,
+      async [Symbol.asyncDispose](): Promise<void> {
+        child.kill();
+        await ended;
+      },
+    };
+  }
+  throw new Error("Vite's development server ended");
+}
+
+test(
+  "Vite's development server serves the example, with stores in its worker and in the page",
+  { skip, timeout: 300_000 },
+  async () => {
+    await using site = await serveByVite();
+    await using browser = await HeadlessBrowser.start(executable!);
+    const page = await browser.context.newPage();
+    const said: string[] = [];
+    page.on("console", (message) => said.push(message.text()));
+    page.on("pageerror", (error) => said.push(String(error)));
+    await page.goto(site.origin);
+    await Promise.race([
+      page.getByText("connected").waitFor(),
+      page
+        .waitForEvent("pageerror")
+        .then((error) => assert.fail(`${String(error)}\n${said.join("\n")}`)),
+    ]);
+    await page.getByRole("button").click();
+    await page.getByText("hello from a page").waitFor();
+
+    const heard = await page.evaluate(async (from) => {
+      const { ThinClient, utf8ToText } = (await import(
+        from
+      )) as typeof import("../../../src/index.js");
+      const { EmbeddedDaemon } = (await import(
+        `${from}/network`
+      )) as typeof import("../../../src/network/index.js");
+      const { openChannels } = (await import(
+        `${from}/channels`
+      )) as typeof import("../../../src/channels/index.js");
+      const embedded = await EmbeddedDaemon.start();
+      const dial = embedded.dial.bind(embedded);
+      const client = await ThinClient.connect("ws://in-this-page:1", { dial });
+      const channels = await openChannels(client, "alice");
+      const writer = await channels.create("news");
+      await writer.send("hello");
+      const reader = await channels.import("same", await writer.invitation(), { from: "start" });
+      for await (const { bytes } of reader) return utf8ToText(bytes);
+      return undefined;
+    }, "/@id/katzenpost-thinclient");
+    assert.equal(heard, "hello");
+    assert.deepEqual(
+      said.filter((line) => /error/i.test(line)),
+      [],
+    );
   },
 );
 

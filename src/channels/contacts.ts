@@ -7,7 +7,6 @@ import { type Bytes, type PlainBytes, checkBytes, copyBytes, equalBytes } from "
 import { checkOptions } from "../bytes/options.js";
 import { firstIndexOf, generateKeypair, parseReadCap, readCapOf } from "../bacap/capabilities.js";
 import { messageBoxCounter } from "../bacap/message-box-index.js";
-import type { Registration } from "../client/event-hub.js";
 import { ChannelNotFoundError } from "../errors/channel-errors.js";
 import { InvalidStateError, ProtocolError } from "../errors/errors.js";
 import type { ChannelClient } from "./channel-client.js";
@@ -182,7 +181,7 @@ export class Contacts {
   #nextKey = 0;
   /** The number of the next exchange of a group. */
   #serial = 0;
-  #watching: Registration | null = null;
+  #watching: Disposable | null = null;
   readonly #hooks: ExchangeHooks = {
     names: ({ name }) => channelNames(name),
     answer: async (record) =>
@@ -450,7 +449,7 @@ export class Contacts {
 
   /** Ends all waiting. @internal */
   close(): void {
-    this.#watching?.();
+    this.#watching?.[Symbol.dispose]();
     for (const exchange of this.#exchanges.values()) exchange.close();
   }
 }

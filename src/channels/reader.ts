@@ -16,7 +16,7 @@ import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
 import { NATIVE_WINDOW, parseBox } from "./framing.js";
-import { STEPS_A_TURN, type ReadTask, type Scheduler } from "./scheduler.js";
+import { type ReadSource, type ReadTask, STEPS_A_TURN, type Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 import { Waiters } from "./waiters.js";
 
@@ -123,6 +123,75 @@ interface Place {
   readonly distance: number;
 }
 
+/** What looks ahead have learned of the boxes after the cursor. It is kept until a box is found. */
+interface Horizon {
+  /**
+   * The boxes at distance 1, 2, 4, … from the cursor, as far as needed. They are kept because
+   * computing them takes long.
+   */
+  readonly marks: Place[];
+  /** How far boxes in a row were requested, from the cursor on. */
+  scanned: Place | null;
+}
+
+/** The steps of a look ahead; each ends after one read. */
+type LookSteps = (look: LookAhead, signal: AbortSignal) => AsyncGenerator<undefined, void>;
+
+/** What a look ahead needs from its reader. */
+interface LookContext {
+  readonly mayRead: () => boolean;
+  /** When the next read may be made, by {@link Scheduler.now}. */
+  readonly nextAt: () => number;
+  /** The look is over: null if it came to its end, otherwise the error of a read. */
+  readonly onEnd: (error: unknown) => void;
+}
+
+/**
+ * A look ahead in progress. It makes one read per turn, beside the reader's own attempts and those
+ * of other readers: on a network with round trips of seconds it takes minutes.
+ */
+class LookAhead implements ReadSource {
+  readonly #steps: LookSteps;
+  readonly #context: LookContext;
+  #progress: AsyncGenerator<undefined, void> | null = null;
+  #isReading = false;
+  #dueAt: number;
+
+  constructor(steps: LookSteps, context: LookContext) {
+    this.#steps = steps;
+    this.#context = context;
+    this.#dueAt = context.nextAt();
+  }
+
+  get isWanted(): boolean {
+    return !this.#isReading && this.#context.mayRead();
+  }
+
+  get dueAt(): number {
+    return this.#dueAt;
+  }
+
+  hurry(): void {}
+
+  takeQuestion(): ReadTask {
+    this.#isReading = true;
+    return { boxes: 1, isLikely: false, run: (signal) => this.#step(signal) };
+  }
+
+  async #step(signal: AbortSignal): Promise<void> {
+    this.#progress ??= this.#steps(this, signal);
+    try {
+      const { done } = await this.#progress.next();
+      this.#dueAt = this.#context.nextAt();
+      if (done) this.#context.onEnd(null);
+    } catch (error) {
+      if (!signal.aborted) this.#context.onEnd(error);
+    } finally {
+      this.#isReading = false;
+    }
+  }
+}
+
 /** The result of reading one box. */
 type BoxResult =
   | { readonly kind: "found"; readonly plaintext: Uint8Array }
@@ -151,20 +220,18 @@ export class Reader implements AsyncIterable<Message> {
   #ahead = 0;
   #burst = 1;
   #misses = 0;
-  /** How far boxes in a row were requested, from the cursor on. */
-  #scanned: Place | null = null;
-  /**
-   * The boxes at distance 1, 2, 4, … from the cursor, as far as needed. They are kept because
-   * computing them takes long.
-   */
-  #marks: Place[] = [];
+  #horizon: Horizon = { marks: [], scanned: null };
+  /** The look ahead in progress. */
+  #look: LookAhead | null = null;
+  /** Whether the look ahead is about to move the cursor, so that nothing else may. */
+  #isHeld = false;
   #pauseFactor = 1;
   #dueAt = 0;
   #isReading = false;
   /** Whether the last attempt was so long ago that boxes may have expired since. */
   #wasAway = false;
-  /** The number of misses after the last look ahead. */
-  #lookedAt = 0;
+  /** Whether no box was requested yet: the first ones may have expired before we came. */
+  #isNew: boolean;
   #closed = false;
 
   /** @internal */
@@ -179,6 +246,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#skipping = saved.skipping;
     this.#gap = saved.gap;
     this.#askedAt = saved.askedAt;
+    this.#isNew = saved.askedAt === 0;
     this.#side = saved.side;
   }
 
@@ -362,7 +430,11 @@ export class Reader implements AsyncIterable<Message> {
 
   /** Whether somebody listens and does not have enough messages yet. @internal */
   get isWanted(): boolean {
-    return !this.#closed && this.#listeners > 0 && this.#ahead < READ_AHEAD && !this.#isReading;
+    return this.#isHungry && !this.#isReading && !this.#isHeld;
+  }
+
+  get #isHungry(): boolean {
+    return !this.#closed && this.#listeners > 0 && this.#ahead < READ_AHEAD;
   }
 
   /** When to ask next, by the clock. @internal */
@@ -381,18 +453,7 @@ export class Reader implements AsyncIterable<Message> {
   takeQuestion(): ReadTask {
     this.#isReading = true;
     const now = this.#context.scheduler.date();
-    if (Math.abs(now - this.#askedAt) >= AWAY_MS) this.#wasAway = true;
-    const isTime = this.#wasAway || this.#misses % LOOK_AHEAD_EVERY === 0;
-    const isAhead = this.#misses > 0 && isTime && this.#lookedAt !== this.#misses;
-    if (isAhead && !this.#side) {
-      this.#lookedAt = this.#misses + 1;
-      const boxes = Math.log2(LOOK_AHEAD) + SCAN;
-      return {
-        boxes,
-        isLikely: false,
-        run: (signal) => this.#whole(this.#lookAhead(signal), signal),
-      };
-    }
+    if (!this.#isNew && Math.abs(now - this.#askedAt) >= AWAY_MS) this.#wasAway = true;
     const burst = this.#burst;
     return {
       boxes: burst,
@@ -487,6 +548,31 @@ export class Reader implements AsyncIterable<Message> {
     this.#burst = 1;
     this.#dueAt = scheduler.now() + this.#pauseFactor * scheduler.basePauseMs;
     this.#pauseFactor = Math.min(this.#pauseFactor * 2, scheduler.longestPauseFactor);
+    const isTime = this.#wasAway || this.#isNew || this.#misses % LOOK_AHEAD_EVERY === 0;
+    if (isTime && !this.#side && !this.#look) this.#beginLook();
+  }
+
+  #beginLook(): void {
+    const { scheduler, diagnostics } = this.#context;
+    this.#isNew = false;
+    const look = new LookAhead((of, signal) => this.#lookAhead(of, signal), {
+      mayRead: () => this.#isHungry && !(this.#isHeld && this.#isReading),
+      nextAt: () => scheduler.now() + scheduler.basePauseMs,
+      onEnd: (error) => {
+        if (this.#look !== look) return;
+        if (error) diagnostics({ type: "readFailed", channel: this.name, error });
+        this.#endLook();
+      },
+    });
+    this.#look = look;
+    scheduler.addReader(look);
+  }
+
+  #endLook(): void {
+    if (!this.#look) return;
+    this.#context.scheduler.remove(this.#look);
+    this.#look = null;
+    this.#isHeld = false;
   }
 
   /** Stores the time of an attempt now and then, so that a long absence is noticed. */
@@ -520,7 +606,8 @@ export class Reader implements AsyncIterable<Message> {
    * good, and reading continues after them. A box that is there tells how far the proof reaches:
    * see framing.ts.
    */
-  async #lookAhead(signal: AbortSignal): Promise<void> {
+  async *#lookAhead(look: LookAhead, signal: AbortSignal): AsyncGenerator<undefined, void> {
+    const horizon = this.#horizon;
     /** Every box before this distance was stored at some time. */
     let proven = 0;
     const isThere = async ({ index, distance }: Place): Promise<boolean> => {
@@ -534,33 +621,35 @@ export class Reader implements AsyncIterable<Message> {
     const start: Place = { index: this.#next, distance: 0 };
     let absent = start;
     let first: Place | null = null;
-    for (let at = start, n = 0; at.distance < LOOK_AHEAD; n++) {
-      at = this.#marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
-      if (await isThere(at)) {
-        first = at;
-        break;
-      }
-      absent = at;
+    for (let at = start, n = 0; at.distance < LOOK_AHEAD && !first; n++) {
+      at = horizon.marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
+      if (await isThere(at)) first = at;
+      else absent = at;
+      yield;
     }
     if (!first) {
       // If only a few boxes exist, none of them may lie at one of those distances.
-      let at = this.#scanned ?? start;
-      for (let n = 0; n < SCAN; n++) {
+      let at = horizon.scanned ?? start;
+      for (let n = 0; n < SCAN && !first; n++) {
         const before = at;
         at = await this.#stepTo(at, at.distance + 1, signal);
-        if (!(await isThere(at))) continue;
-        [absent, first] = [before, at];
-        break;
+        if (await isThere(at)) [absent, first] = [before, at];
+        yield;
       }
-      this.#scanned = at.distance < LOOK_AHEAD ? at : null;
+      horizon.scanned = at.distance < LOOK_AHEAD ? at : null;
     }
-    if (!this.#scanned) this.#wasAway = false;
-    this.#missed();
+    if (this.#look !== look) return;
+    if (!horizon.scanned) this.#wasAway = false;
     if (!first || proven <= 0) return;
+    this.#isHeld = true;
+    // An attempt of the reader may be in progress. If it finds its box, the look ends.
+    yield;
     // The missing box was stored, but the answer that it is missing may be older than that, so ask
     // again.
     for (let tries = 0; tries < 2; tries++) {
-      if (!(await isThere(start))) continue;
+      const isThereNow = await isThere(start);
+      yield;
+      if (!isThereNow) continue;
       this.#dueAt = 0;
       return;
     }
@@ -571,17 +660,21 @@ export class Reader implements AsyncIterable<Message> {
       const middle = await this.#stepTo(absent, halfway, signal);
       if (await isThere(middle)) first = middle;
       else absent = middle;
+      yield;
     }
     const lost = Math.min(first.distance, proven);
     const { store, diagnostics } = this.#context;
     const { index: next } = await this.#stepTo(start, lost, signal);
+    let isMoved = false;
     await store.commit((draft) => {
-      if (this.#closed) return;
+      isMoved = !this.#closed && this.#look === look;
+      if (!isMoved) return;
       this.#gap += lost + (this.#partial?.count ?? 0);
       this.#dropPartial(draft);
       this.#next = next;
       this.#putCursor(draft);
     });
+    if (!isMoved) return;
     diagnostics({ type: "gap", channel: this.name, boxes: lost });
     this.#found();
     this.#dueAt = 0;
@@ -598,11 +691,11 @@ export class Reader implements AsyncIterable<Message> {
   }
 
   #found(): void {
+    this.#endLook();
     this.#misses = 0;
-    this.#lookedAt = 0;
     this.#wasAway = false;
-    this.#scanned = null;
-    this.#marks = [];
+    this.#isNew = false;
+    this.#horizon = { marks: [], scanned: null };
     this.#pauseFactor = 1;
   }
 
@@ -776,6 +869,8 @@ export class Reader implements AsyncIterable<Message> {
 
   /** Loads everything again after a failed commit. @internal */
   async reload(): Promise<void> {
+    this.#endLook();
+    this.#horizon = { marks: [], scanned: null };
     const saved = await loadReader(this.#context.store, this.#key);
     this.#next = saved.next;
     this.#acked = saved.acked;
@@ -790,6 +885,7 @@ export class Reader implements AsyncIterable<Message> {
   /** Ends every loop over the messages. @internal */
   close(): void {
     this.#closed = true;
+    this.#endLook();
     this.#waiters.wake();
   }
 }

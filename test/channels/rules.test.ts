@@ -7,6 +7,7 @@ import {
   ChannelStoreError,
   type Message,
   type Reader,
+  type Writer,
   openChannels,
 } from "../../src/channels/index.js";
 import { hasCode } from "../../src/errors/errors.js";
@@ -94,6 +95,35 @@ describe("the rules of channels", () => {
     }
     await clock.runUntil(channels.close());
   });
+
+  for (const count of [1, 3]) {
+    it(`${count === 1 ? "a new reader gets its" : "three new readers get their"} first message soon on a slow network, although they look ahead`, async () => {
+      const { boxes, clock, open } = world();
+      boxes.fate = () => ({ delayMs: 10_000, lost: null });
+      const [alice, bob] = [await open(), await open()];
+      const arrivals: Promise<number>[] = [];
+      const writers: Writer[] = [];
+      for (let i = 0; i < count; i++) {
+        const writer = await alice.create(`out ${i}`);
+        writers.push(writer);
+        const reader = await bob.import(`in ${i}`, await writer.invitation());
+        arrivals.push(
+          reader
+            .messages()
+            .next()
+            .then(() => clock.monotonic()),
+        );
+      }
+      // By now each has missed its first box.
+      await clock.advance(15_000);
+      for (const writer of writers) await writer.send("hello");
+      const storedAt = clock.monotonic() + 10_000;
+      for (const at of await clock.runUntil(Promise.all(arrivals))) {
+        assert.ok(at - storedAt < count * 60_000, `${at - storedAt} ms late`);
+      }
+      await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+    });
+  }
 
   it("a client that was not awaited, or is none, is refused, and so is a message of a wrong type", async () => {
     const { boxes, open, clock } = world();

@@ -220,18 +220,21 @@ describe("contacts", () => {
   });
 
   it("cancelling a voucher deletes it and frees its name", async () => {
-    const { clock, open } = world();
+    const { clock, boxes, open } = world();
     const [alice, bob] = [await open(), await open()];
     const invited = await clock.runUntil(alice.contacts.invite("Bob"));
     const voucher = invited.voucher!;
+    const { readCap } = voucherStream(voucher);
     await clock.runUntil(invited.stored());
+    assert.ok(boxes.get(readCap, firstIndexOf(readCap))!.length > 0);
     await clock.advance(10_000);
     await assert.rejects(alice.create("to Bob"), ChannelExistsError);
     await assert.rejects(clock.runUntil(alice.contacts.invite("Bob")), ChannelExistsError);
     await clock.runUntil(alice.contacts.cancel("Bob"));
     assert.deepEqual(await alice.contacts.list(), []);
     await assert.rejects(invited.ready(), /it was cancelled/);
-    await assert.rejects(invited.stored(), /it was cancelled/);
+    await clock.runUntil(invited.stored());
+    assert.equal(boxes.get(readCap, firstIndexOf(readCap))!.length, 0);
     await alice.create("to Bob");
     await clock.advance(10_000);
     const accepted = await clock.runUntil(bob.contacts.accept(voucher, "Alice"));
@@ -242,6 +245,8 @@ describe("contacts", () => {
     });
     assert.equal(accepted.info.state, "failed");
     await clock.runUntil(bob.contacts.cancel("Alice"));
+    // Nothing of this side is at the replicas.
+    await clock.runUntil(accepted.stored());
     await bob.create("from Alice");
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
@@ -250,11 +255,14 @@ describe("contacts", () => {
     const { clock, boxes, open } = world();
     const disk = new Disk();
     const first = await open(disk);
-    const voucher = (await clock.runUntil(first.contacts.invite("Bob"))).voucher!;
+    const invited = await clock.runUntil(first.contacts.invite("Bob"));
+    const voucher = invited.voucher!;
     await clock.advance(10_000);
     boxes.fate = () => ({ delayMs: 20, lost: "request" });
     await clock.runUntil(first.contacts.cancel("Bob"));
+    const closed = assert.rejects(invited.stored(), /was deleted at the replicas/);
     await clock.runUntil(first.close());
+    await closed;
     boxes.fate = () => ({ delayMs: 20, lost: null });
     const second = await open(disk);
     assert.deepEqual(await second.contacts.list(), []);

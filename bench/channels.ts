@@ -44,6 +44,7 @@ function offline(calls: Partial<ChannelClient> = {}): ChannelClient {
     // A rate at which the network does not delay anything.
     pkiDocument: () => ({ lambdaP: 100 }) as ReturnType<ChannelClient["pkiDocument"]>,
     isState: () => false,
+    on: () => Object.assign(() => {}, { [Symbol.dispose]: () => {} }),
     closed: never(),
     ...calls,
   } as Partial<ChannelClient> as ChannelClient;

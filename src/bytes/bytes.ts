@@ -257,3 +257,13 @@ export function checkBytes(
   }
   throw new RangeError(`\`${name}\` must be ${length} bytes, got ${value.length}`);
 }
+
+/**
+ * The bytes of an argument that may be a text: its UTF-8 bytes, or the array itself.
+ * @throws TypeError when it is neither; it names the argument and what it got, never its contents.
+ */
+export function textOrBytes(name: string, value: unknown): Bytes {
+  if (typeof value === "string") return utf8(value);
+  if (isBytes(value)) return value as Bytes;
+  throw new TypeError(`\`${name}\` must be a Uint8Array or a string, got ${describeType(value)}`);
+}

@@ -18,6 +18,7 @@ export type ChannelClient = Pick<
   | "pigeonholeGeometry"
   | "closed"
   | "isState"
+  | "on"
 >;
 
 /** Internal events: names and numbers only, never contents or capabilities. */

@@ -136,6 +136,7 @@ export async function openChannels(
   store: string | ChannelDatabase,
   options: ChannelOptions = {},
 ): Promise<Channels> {
+  checkClient(client);
   const checked = checkChannelOptions(options);
   const database = await openDatabase(store);
   try {
@@ -146,6 +147,15 @@ export async function openChannels(
     const isOurs = isThinClientError(error) || error instanceof TypeError;
     throw isOurs ? error : openingFailure(error);
   }
+}
+
+function checkClient(client: unknown): void {
+  if (typeof (client as Partial<ChannelClient> | null | undefined)?.write === "function") return;
+  const isPromise = typeof (client as Partial<Promise<unknown>> | null)?.then === "function";
+  throw new TypeError(
+    `\`client\` must be a ThinClient, got ${describeType(client)}` +
+      (isPromise ? ": await ThinClient.connect() first" : ""),
+  );
 }
 
 interface CheckedOptions {

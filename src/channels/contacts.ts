@@ -5,7 +5,8 @@
  */
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
-import { generateKeypair, parseReadCap, readCapOf } from "../bacap/capabilities.js";
+import { firstIndexOf, generateKeypair, parseReadCap, readCapOf } from "../bacap/capabilities.js";
+import { messageBoxCounter } from "../bacap/message-box-index.js";
 import { ChannelNotFoundError } from "../errors/channel-errors.js";
 import { InvalidStateError, ProtocolError } from "../errors/errors.js";
 import type { ChannelClient } from "./channel-client.js";
@@ -139,15 +140,44 @@ export class Contact {
     checkOptions("options", options, ["signal"]);
     this.#context.checkOpen();
     await this.#exchange.over(options.signal);
-    const { state, failure } = this.info;
-    if (state !== "opened" && state !== "answered") {
-      throw new InvalidStateError(
-        `contact ${JSON.stringify(this.name)} has no channels: ` +
-          (failure ?? (state === "cancelled" ? "it was cancelled" : "the channels were closed")),
-      );
-    }
+    const { state } = this.info;
+    if (state !== "opened" && state !== "answered") throw this.#ended("has no channels");
     const [to, from] = channelNames(this.name);
     return { writer: await this.#context.writer(to), reader: await this.#context.reader(from) };
+  }
+
+  /**
+   * Waits until the replicas have what this side writes for the voucher: the newcomer's payload, or
+   * the member's answer, or after {@link Contacts.cancel} the deletion of the payload. Payload and
+   * answer are written again after a restart, because a daemon with its own network may have lost
+   * them: the payload until the answer is here, the answer for a week, or until something of the
+   * newcomer was read.
+   * @param options `signal`: aborting ends the wait, not the exchange.
+   * @throws InvalidStateError when the exchange failed, or the channels were closed first.
+   */
+  async stored(
+    options: {
+      /** Aborting ends the wait with the signal's reason; the exchange continues. */
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): Promise<void> {
+    checkOptions("options", options, ["signal"]);
+    this.#context.checkOpen();
+    await this.#exchange.written(options.signal);
+    if (this.#exchange.isWritten) return;
+    if (this.info.state !== "cancelled")
+      throw this.#ended("does not exchange its voucher any more");
+    throw new InvalidStateError(
+      `the channels were closed before the voucher of contact ${JSON.stringify(this.name)} was ` +
+        "deleted at the replicas; that continues when they are opened again",
+    );
+  }
+
+  #ended(what: string): Error {
+    const { state, failure } = this.info;
+    const why =
+      failure ?? (state === "cancelled" ? "it was cancelled" : "the channels were closed");
+    return new InvalidStateError(`contact ${JSON.stringify(this.name)} ${what}: ${why}`);
   }
 }
 
@@ -158,6 +188,9 @@ export class Contacts {
   #nextKey = 0;
   /** The number of the next exchange of a group. */
   #serial = 0;
+  #watching: Disposable | null = null;
+  /** Cancelled exchanges, whose vouchers are being deleted. */
+  readonly #cancelled = new Set<VoucherExchange>();
   readonly #hooks: ExchangeHooks = {
     names: ({ name }) => channelNames(name),
     answer: async (record) =>
@@ -183,30 +216,50 @@ export class Contacts {
   async load(): Promise<void> {
     const { store } = this.#context;
     this.#nextKey = Number((await store.get(NEXT_KEY)) ?? 0);
+    const unfinished: VoucherExchange[] = [];
     for await (const [key, stored] of store.records("contact!")) {
       const record = decodeRecord(stored);
       const exchange = this.#exchange(keyNumber(numberOfKey(key)), record);
       if (record.state === "cancelled") {
-        this.#start(exchange);
+        unfinished.push(exchange);
         continue;
       }
-      if (record.group !== null && record.state === "answered") {
+      // The daemon may be another one than the last time.
+      exchange.writeAgain();
+      const isNeeded = !exchange.isOver || exchange.isBusy;
+      if (record.group !== null && record.state === "answered" && !isNeeded) {
         // The newcomer is in the group, so the exchange is not needed.
         store.commitLazily((draft) => draft.delete(key));
         continue;
       }
       this.#exchanges.set(placeOf(record), exchange);
-      if (exchange.isOver) continue;
-      const names = this.#hooksOf(record).names(record);
-      this.#context.reserve(names.filter((name) => !this.#context.has(name)));
-      this.#start(exchange);
+      if (!isNeeded) continue;
+      if (!exchange.isOver) {
+        const names = this.#hooksOf(record).names(record);
+        this.#context.reserve(names.filter((name) => !this.#context.has(name)));
+      }
+      unfinished.push(exchange);
     }
+    this.#watching = this.#context.client.on("reconnected", ({ newInstance }) => {
+      if (!newInstance) return;
+      for (const exchange of this.#exchanges.values()) exchange.writeAgain();
+    });
+    for (const exchange of unfinished) this.#start(exchange);
   }
 
   #exchange(key: string, record: ExchangeRecord): VoucherExchange {
     const { client, store, scheduler } = this.#context;
     const hooks = this.#hooksOf(record);
-    return new VoucherExchange({ client, store, scheduler, hooks }, key, record);
+    const hasHeard = (channel: string): boolean => this.#hasHeard(channel);
+    return new VoucherExchange({ client, store, scheduler, hooks, hasHeard }, key, record);
+  }
+
+  #hasHeard(channel: string): boolean {
+    if (!this.#context.has(channel)) return true;
+    // A channel whose transaction has just ended may not be in use yet.
+    const reader: Reader | undefined = this.#context.readerNow(channel);
+    if (!reader) return false;
+    return reader.position > messageBoxCounter(firstIndexOf(reader.readCap()));
   }
 
   #hooksOf({ group }: ExchangeRecord): ExchangeHooks {
@@ -382,6 +435,7 @@ export class Contacts {
     const isOver = exchange.isOver;
     await exchange.cancel();
     this.#exchanges.delete(`contact ${name}`);
+    this.#cancelled.add(exchange);
     if (!isOver || exchange.record.failure !== null) {
       this.#context.release(channelNames(name));
     }
@@ -400,12 +454,14 @@ export class Contacts {
       },
       { kind: "reader", name: from, readCap: member ? member.readCap : record.theirReadCap! },
     ]);
-    return member ? { theirName: member.displayName } : {};
+    return member ? { theirName: member.displayName } : { theirChannel: from };
   }
 
   /** Ends all waiting. @internal */
   close(): void {
+    this.#watching?.[Symbol.dispose]();
     for (const exchange of this.#exchanges.values()) exchange.close();
+    for (const exchange of this.#cancelled) exchange.close();
   }
 }
 

@@ -520,7 +520,8 @@ export class Group {
     this.#context.writerNow(this.ownChannel).checkUsable();
     const displayName = fitName(record.theirName);
     const newcomer = { displayName, readCap: record.theirReadCap! };
-    if (!resultOf(this.#isKnown(newcomer.readCap))) this.#compose(draft, newcomer);
+    const isNew = !resultOf(this.#isKnown(newcomer.readCap));
+    const theirChannel = isNew ? this.#compose(draft, newcomer) : null;
     const writer = this.#context.writerNow(this.ownChannel);
     // The newcomer is introduced to everybody; the newcomer also needs the members that did not fit
     // into the answer.
@@ -529,7 +530,7 @@ export class Group {
       const bytes = encodeKatzenqtMessage({ type: "introduction", member });
       this.#induction.push(writer.composeMessage(draft, bytes));
     }
-    return {};
+    return { theirChannel };
   }
 
   /** The members that the answer to the newcomer left out. */
@@ -558,8 +559,8 @@ export class Group {
     this.#context.scheduler.sent();
   }
 
-  /** Adds a member, which is not known yet, to a transaction. */
-  #compose(draft: Draft, { displayName, readCap }: KatzenqtMember): void {
+  /** Adds a member, which is not known yet, to a transaction; returns the channel to read it. */
+  #compose(draft: Draft, { displayName, readCap }: KatzenqtMember): string {
     const root = rootOf(readCap);
     let n = this.#members.size + this.#coming.length + 1;
     while (this.#context.isTaken(`${this.ownChannel}: ${n}`)) n++;
@@ -567,6 +568,7 @@ export class Group {
     this.#context.compose(draft, [{ kind: "reader", name: channel, readCap }]);
     draft.put(`member!${this.#key}!${keyNumber(n)}`, { displayName, channel, root });
     this.#coming.push({ displayName, channel, root, readCap });
+    return channel;
   }
 
   /** The capabilities with a root key of members, and of those whose transaction is in progress. */

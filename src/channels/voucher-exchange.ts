@@ -7,6 +7,12 @@
  * member: `received` (the voucher is stored; box 0 is being read), `read` (the payload is stored),
  * `sealed` (the reply is stored), `answered` (it is in box 1). Both boxes are written exclusively:
  * if one of them holds other bytes, somebody else has the voucher, and the exchange ends.
+ *
+ * A daemon with its own network may forget all boxes when it ends. So each side writes its box
+ * again, with the same bytes, when the store is opened and when the client finds another daemon
+ * process: the newcomer until it has the reply, the member until something of the newcomer was
+ * read. That is one packet like every other, and the replicas of a network that still has the box
+ * report success.
  */
 import { type Bytes, copyBytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
@@ -40,6 +46,8 @@ export type VoucherState =
 
 /** Boxes live for at least one week; an unanswered payload is written again before that. */
 const REPUBLISH_MS = 6 * 24 * 3600 * 1000;
+/** How long an answer is written again: for as long as any network would keep it. */
+const ANSWER_MS = 7 * 24 * 3600 * 1000;
 /** Pause after a failed step, in round trips: the first, and the longest. */
 const RETRY_ROUND_TRIPS = { first: 1, longest: 64 };
 
@@ -68,6 +76,12 @@ export interface ExchangeRecord {
   readonly reply: Bytes | null;
   /** Member: reads the newcomer's messages. */
   readonly theirReadCap: ReadCap | null;
+  /**
+   * Member: the channel on which the newcomer's first message shows that it read the reply. Until
+   * then the reply and the stream's keys are kept; null after that.
+   */
+  readonly theirChannel: string | null;
+  /** When this side's box was written: the payload the last time, the reply the first time. */
   readonly publishedAt: number;
   readonly failure: string | null;
 }
@@ -81,7 +95,8 @@ export interface ExchangeHooks {
   /**
    * Ends the exchange: adds to the transaction that stores `opened` or `answered`. `answer` is what
    * the newcomer was told.
-   * @returns the fields of the exchange to store after its end.
+   * @returns the fields of the exchange to store after its end; from a member `theirChannel`, if
+   * the newcomer is read on a new channel.
    * @throws ProtocolError when the answer cannot be used; then nothing is changed.
    */
   finish(draft: Draft, record: ExchangeRecord, answer: Bytes | null): Partial<ExchangeRecord>;
@@ -95,6 +110,8 @@ export interface ExchangeContext {
   readonly store: ChannelStore;
   readonly scheduler: Scheduler;
   readonly hooks: ExchangeHooks;
+  /** Whether something was read on a channel, or it was deleted. */
+  hasHeard(channel: string): boolean;
 }
 
 /** One exchange. */
@@ -109,6 +126,10 @@ export class VoucherExchange implements WriteSource, ReadSource {
   #pauseFactor = 1;
   #closed = false;
   #isCancelled = false;
+  /** Whether a cancelled exchange has nothing to delete, or no more. */
+  #isGone = false;
+  /** Whether the network may have lost this side's box. */
+  #isDoubtful = false;
   readonly #waiters = new Waiters();
 
   constructor(context: ExchangeContext, key: string, record: ExchangeRecord) {
@@ -132,6 +153,57 @@ export class VoucherExchange implements WriteSource, ReadSource {
     while (!this.isOver && !this.#closed && this.#record.state !== "cancelled") {
       await this.#waiters.wait(signal);
     }
+  }
+
+  /**
+   * Resolves when the network has this side's box, or its deletion, as far as is known, or when the
+   * exchange has failed, or the channels are closed.
+   */
+  async written(signal?: AbortSignal): Promise<void> {
+    while (!this.#closed && !this.isWritten && this.#record.state !== "failed") {
+      await this.#waiters.wait(signal);
+    }
+  }
+
+  /**
+   * Whether the network has this side's box, or its deletion, as far as is known, or the other side
+   * has read it.
+   */
+  get isWritten(): boolean {
+    const isCertain = !this.#isDoubtful && !this.#isRunning;
+    switch (this.#record.state) {
+      case "published":
+        return isCertain;
+      case "answered":
+        return isCertain || this.#record.reply === null;
+      case "cancelled":
+        return this.#isGone;
+      default:
+        return this.#record.state === "replied" || this.#record.state === "opened";
+    }
+  }
+
+  /**
+   * Writes this side's box again, once, if the other side may still need it: another daemon may
+   * have another network, without the box.
+   */
+  writeAgain(): void {
+    const { state, theirChannel, publishedAt } = this.#record;
+    if (state === "answered" && theirChannel !== null) {
+      const { hasHeard, scheduler } = this.#context;
+      const isOld = scheduler.date() - publishedAt >= ANSWER_MS;
+      if (isOld || hasHeard(theirChannel)) this.#forgetAnswer();
+    }
+    this.#isDoubtful = true;
+    this.#context.scheduler.kick();
+  }
+
+  /** Deletes what the answer was kept with. */
+  #forgetAnswer(): void {
+    this.#record = { ...this.#record, streamWriteCap: null, reply: null, theirChannel: null };
+    this.#context.store.commitLazily((draft) => {
+      if (!this.#isCancelled) draft.put(exchangeKey(this.key), encodeRecord(this.#record));
+    });
   }
 
   // Steps that write, or that make the daemon compute
@@ -180,7 +252,11 @@ export class VoucherExchange implements WriteSource, ReadSource {
         return (signal) => this.#publish(signal);
       case "published": {
         const isOld = this.#context.scheduler.date() - this.#record.publishedAt >= REPUBLISH_MS;
-        return isOld ? (signal) => this.#publish(signal) : null;
+        return isOld || this.#isDoubtful ? (signal) => this.#publish(signal) : null;
+      }
+      case "answered": {
+        const { reply } = this.#record;
+        return reply && this.#isDoubtful ? (signal) => this.#write(1, reply, signal) : null;
       }
       case "replied":
         return (signal) => this.#open(signal);
@@ -215,6 +291,11 @@ export class VoucherExchange implements WriteSource, ReadSource {
 
   async #failed(error: unknown): Promise<void> {
     const reason = finalReason(error);
+    if (reason !== null && this.#record.state === "answered") {
+      // The contact or the member is there: only the box cannot be written again.
+      this.#forgetAnswer();
+      return;
+    }
     if (reason !== null && this.#record.state !== "cancelled") {
       await this.#move({ state: "failed", failure: reason, secretKey: null, voucher: null }).catch(
         () => {},
@@ -248,11 +329,27 @@ export class VoucherExchange implements WriteSource, ReadSource {
     return n === 0 ? first : nextMessageBoxIndex(first);
   }
 
+  /** Writes this side's box. */
+  async #write(n: 0 | 1, bytes: Bytes, signal: AbortSignal): Promise<void> {
+    const { client } = this.#context;
+    // If another daemon comes meanwhile, the box is in doubt again.
+    this.#isDoubtful = false;
+    try {
+      const { streamWriteCap } = this.#record;
+      await client.write(streamWriteCap!, this.#box(n), bytes, { signal, ifExists: "error" });
+    } catch (error) {
+      this.#isDoubtful = true;
+      throw error;
+    }
+  }
+
+  #date(): number {
+    return Math.floor(this.#context.scheduler.date());
+  }
+
   async #publish(signal: AbortSignal): Promise<void> {
-    const { client, scheduler } = this.#context;
-    const { streamWriteCap, payload } = this.#record;
-    await client.write(streamWriteCap!, this.#box(0), payload!, { signal, ifExists: "error" });
-    await this.#move({ state: "published", publishedAt: Math.floor(scheduler.date()) });
+    await this.#write(0, this.#record.payload!, signal);
+    await this.#move({ state: "published", publishedAt: this.#date() });
   }
 
   async #askReply(signal: AbortSignal): Promise<void> {
@@ -300,15 +397,12 @@ export class VoucherExchange implements WriteSource, ReadSource {
   }
 
   async #answer(signal: AbortSignal): Promise<void> {
-    const { client } = this.#context;
-    const { streamWriteCap, reply } = this.#record;
-    await client.write(streamWriteCap!, this.#box(1), reply!, { signal, ifExists: "error" });
+    await this.#write(1, this.#record.reply!, signal);
     const change = {
       state: "answered",
       voucher: null,
-      streamWriteCap: null,
       payload: null,
-      reply: null,
+      publishedAt: this.#date(),
     } as const;
     await this.#finish(change, null);
   }
@@ -318,7 +412,11 @@ export class VoucherExchange implements WriteSource, ReadSource {
     const next = { ...this.#record, ...change };
     // The channels' records hold these capabilities, and no other record does.
     const stored = { ...change, messageWriteCap: null, theirReadCap: null };
-    await this.#move(stored, (draft) => hooks.finish(draft, next, answer));
+    await this.#move(stored, (draft) => {
+      const more = hooks.finish(draft, next, answer);
+      const isKept = (more.theirChannel ?? null) !== null;
+      return isKept ? more : { ...more, streamWriteCap: null, reply: null };
+    });
     await hooks.finished(next);
   }
 
@@ -326,6 +424,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
     const { client, store } = this.#context;
     await client.tombstone(this.#record.streamWriteCap!, this.#box(0), { signal });
     await store.commit((draft) => draft.delete(exchangeKey(this.key)));
+    this.#isGone = true;
     this.#closed = true;
   }
 
@@ -376,6 +475,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
       throw error;
     }
     this.#record = next;
+    this.#isGone = !isOut;
     if (!isOut) this.#closed = true;
     this.#waiters.wake();
     scheduler.kick();
@@ -450,6 +550,7 @@ export function blankRecord(
     messageWriteCap: null,
     reply: null,
     theirReadCap: null,
+    theirChannel: null,
     publishedAt: 0,
     failure: null,
   };
@@ -487,6 +588,7 @@ export function decodeRecord(stored: CborValue): ExchangeRecord {
     messageWriteCap: bytes("messageWriteCap") as WriteCap | null,
     reply: bytes("reply"),
     theirReadCap: bytes("theirReadCap") as ReadCap | null,
+    theirChannel: text("theirChannel"),
     publishedAt: Number(map.get("publishedAt") ?? 0),
     failure: text("failure"),
   };

@@ -5,7 +5,7 @@
  * to its bytes: after a crash the same bytes are written to the same box again, which the replicas
  * report as success. Other bytes in a box mean that the channel is forked.
  */
-import { type Bytes, type PlainBytes, checkBytes, copyBytes, utf8 } from "../bytes/bytes.js";
+import { type Bytes, type PlainBytes, copyBytes, textOrBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import { checkFlag, checkOptions } from "../bytes/options.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
@@ -209,8 +209,7 @@ export class Writer {
    */
   async send(message: PlainBytes | string, options?: CallOptions): Promise<Delivery> {
     checkCallOptions(options);
-    const bytes = typeof message === "string" ? utf8(message) : message;
-    checkBytes("message", bytes);
+    const bytes = textOrBytes("message", message);
     const { maxMessageLength, boxLength } = this.#context;
     if (bytes.length > maxMessageLength) {
       throw new RangeError(

@@ -1,12 +1,5 @@
 /** Reads and writes boxes, and replaces envelopes that grow old. */
-import {
-  type Bytes,
-  checkBytes,
-  copyBytes,
-  equalBytes,
-  type PlainBytes,
-  utf8,
-} from "../bytes/bytes.js";
+import { type Bytes, copyBytes, equalBytes, type PlainBytes, textOrBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import { checkFlag } from "../bytes/options.js";
 import {
@@ -16,7 +9,13 @@ import {
   checkReadCap,
   checkWriteCap,
 } from "./argument-checks.js";
-import { type CallOptions, checkCallOptions, runWithin, scopeWithin } from "./call-options.js";
+import {
+  type CallOptions,
+  checkCallOptions,
+  type Hindrance,
+  runWithin,
+  scopeWithin,
+} from "./call-options.js";
 import type { PkiCache } from "./documents.js";
 import {
   checkPlaintext,
@@ -93,9 +92,18 @@ export async function read(
   const { wait = true } = options ?? {};
   checkFlag("options.wait", wait);
   const box = { readCap: ReadCap.from(readCap), messageBoxIndex: MessageBoxIndex.from(index) };
-  return runWithin(context.options, "read", options, (whole) =>
-    wait ? askUntilThere(context, box, whole, "read") : ask(context, box, whole, "read"),
-  );
+  let attempts = 0;
+  const hindrance = (): Hindrance | null => {
+    if (attempts === 0) return context.calls.hindrance(true);
+    const times = attempts === 1 ? "one attempt" : `${attempts} attempts`;
+    return context.calls.hindrance(true, { text: `the box was still empty after ${times}` });
+  };
+  const onEmpty = (): number => attempts++;
+  const work = (whole: AbortSignal): Promise<ReadResult> =>
+    wait
+      ? askUntilThere(context, box, whole, "read", { onEmpty })
+      : ask(context, box, whole, "read");
+  return runWithin(context, "read", options, work, hindrance);
 }
 
 /**
@@ -110,7 +118,7 @@ export async function isThere(
 ): Promise<boolean> {
   const box = { readCap, messageBoxIndex };
   try {
-    await askUntilThere(context, box, signal, "copy", QUESTIONS_BEFORE_GONE);
+    await askUntilThere(context, box, signal, "copy", { most: QUESTIONS_BEFORE_GONE });
     return true;
   } catch (error) {
     if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return false;
@@ -126,14 +134,18 @@ interface WantedBox {
 
 /**
  * Reads until the box is there, at most `most` times, and throws the last read's error. An error
- * that means "the daemon cannot do this at the moment" ends only the first read.
+ * that means "the daemon cannot do this at the moment" ends only the first read. `onEmpty` is called
+ * when the box turned out to be empty.
  */
 async function askUntilThere(
   context: BoxContext,
   box: WantedBox,
   whole: AbortSignal,
   operation: ComposedCall,
-  most = Infinity,
+  {
+    most = Infinity,
+    onEmpty,
+  }: { readonly most?: number; readonly onEmpty?: (() => void) | undefined },
 ): Promise<ReadResult> {
   const waiting = context.waitingReads.begin();
   for (let number = 1; ; number++) {
@@ -142,6 +154,7 @@ async function askUntilThere(
       return await ask(context, box, whole, operation);
     } catch (error) {
       if (!waiting.mayAskAgain(error) || number >= most) throw error;
+      if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) onEmpty?.();
     }
     await waiting.turn(whole);
   }
@@ -185,8 +198,7 @@ export async function write(
   options?: WriteOptions,
 ): Promise<WriteResult> {
   checkCallOptions(options, "ifExists");
-  const bytes = typeof plaintext === "string" ? utf8(plaintext) : plaintext;
-  checkBytes("plaintext", bytes);
+  const bytes = textOrBytes("plaintext", plaintext) as PlainBytes;
   if (bytes.length === 0) {
     throw new RangeError(
       "`plaintext` must be at least 1 byte, got 0: a box without plaintext is a tombstone, " +
@@ -239,7 +251,7 @@ async function writeChecked(
     plaintext: copyBytes(box.plaintext),
   };
   let next: MessageBoxIndex | null = null;
-  await runWithin(context.options, operation, options, (signal) =>
+  await runWithin(context, operation, options, (signal) =>
     writeBox(context, operation, kept, signal, (index) => (next = index)),
   );
   return { nextMessageBoxIndex: next! };
@@ -415,7 +427,7 @@ export async function tombstoneRange(
   const cap = WriteCap.from(writeCap);
   const envelopes: TombstoneEnvelope[] = [];
   let next = MessageBoxIndex.from(start);
-  return runWithin(context.options, operation, options, async (signal) => {
+  return runWithin(context, operation, options, async (signal) => {
     try {
       while (envelopes.length < maxCount) {
         const box = { writeCap: cap, messageBoxIndex: next };

@@ -38,13 +38,20 @@ export function checkCallOptions(
 
 /**
  * Checks a duration in milliseconds; undefined passes.
- * @throws RangeError naming `name`.
+ * @throws TypeError, RangeError naming `name`.
  */
 export function checkDuration(name: string, value: number | undefined): void {
   if (value === undefined) return;
-  if (typeof value !== "number" || Number.isNaN(value) || value <= 0) {
-    throw new RangeError(`\`${name}\` must be a positive number of milliseconds, got ${value}`);
-  }
+  const wanted = `\`${name}\` must be a positive number of milliseconds`;
+  if (typeof value !== "number") throw new TypeError(`${wanted}, got ${describeType(value)}`);
+  if (Number.isNaN(value) || value <= 0) throw new RangeError(`${wanted}, got ${value}`);
+}
+
+/** What keeps a call from its answer, for the error at its deadline. */
+export interface Hindrance {
+  /** A clause, such as `the daemon has no connection to the mixnet`. */
+  readonly text: string;
+  readonly cause?: Error | undefined;
 }
 
 /** Ends a wait at its deadline or when its signal is aborted, whichever comes first. */
@@ -56,6 +63,8 @@ export interface Deadline {
 /**
  * Calls `end` with the reason when `options.signal` is aborted or the time is over.
  * @param defaultTimeoutMs used if the options do not set a time; Infinity means no deadline.
+ * @param hindrance what keeps the call from its answer, asked at the deadline; null if that is not
+ * known.
  */
 export function watchDeadline(
   clock: Clock,
@@ -63,14 +72,17 @@ export function watchDeadline(
   options: CallOptions | undefined,
   defaultTimeoutMs: number,
   end: (reason: unknown) => void,
+  hindrance: () => Hindrance | null = () => null,
 ): Deadline {
   const signal = options?.signal;
   const timeoutMs = options?.timeoutMs ?? defaultTimeoutMs;
   const timer = Number.isFinite(timeoutMs)
     ? clock.after(timeoutMs, () => {
         deadline.dispose();
-        const text = `${operation} was not answered within ${timeoutMs} ms`;
-        end(new RequestTimeoutError(text, { operation }));
+        const found = hindrance();
+        const why = found === null ? "" : `: ${found.text}`;
+        const text = `${operation} was not answered within ${timeoutMs} ms${why}`;
+        end(new RequestTimeoutError(text, { operation, cause: found?.cause }));
       })
     : null;
   const leave = signal
@@ -111,22 +123,30 @@ export function scopeWithin(outer: AbortSignal): SignalScope {
   };
 }
 
+/** What {@link runWithin} needs from a client. */
+export interface CallContext {
+  readonly options: MeasureOptions;
+  readonly calls: { hindrance(isOperation: boolean): Hindrance | null };
+}
+
 /**
  * Runs `work` with a signal that aborts with the options' signal, or at their deadline with a
  * RequestTimeoutError. There is no default deadline. Like every request, `work` then rejects with
  * the signal's reason. The metrics hook is told how the work ended.
+ * @param hindrance see {@link watchDeadline}.
  */
 export async function runWithin<T>(
-  client: MeasureOptions,
+  { options: client, calls }: CallContext,
   operation: ComposedCall,
   options: CallOptions | undefined,
   work: (signal: AbortSignal) => Promise<T>,
+  hindrance = (): Hindrance | null => calls.hindrance(true),
 ): Promise<T> {
   options?.signal?.throwIfAborted();
   const controller = new AbortController();
-  const deadline = watchDeadline(client.clock, operation, options, Infinity, (reason) =>
-    controller.abort(reason),
-  );
+  const end = (reason: unknown): void => controller.abort(reason);
+  const { clock } = client;
+  const deadline = watchDeadline(clock, operation, options, Infinity, end, hindrance);
   const ended = beginMeasure(client, operation);
   try {
     const result = await work(controller.signal);

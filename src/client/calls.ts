@@ -1,7 +1,7 @@
 /** Requests and their replies: matches them by query ID and repeats them after a reconnect. */
 import { type Bytes, equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
-import { type CallOptions, watchDeadline } from "./call-options.js";
+import { type CallOptions, type Hindrance, watchDeadline } from "./call-options.js";
 import {
   type MeasureOptions,
   type RequestOutcome,
@@ -161,6 +161,11 @@ export interface ConnectionState {
   readonly isReady: () => boolean;
   /** Why a call cannot be made at all; null if it can be made now or after a reconnect. */
   readonly notUsable: (operation: string) => Error | null;
+  /**
+   * What keeps the daemon from answering now; null if nothing is known.
+   * @param needsMixnet whether the call needs the mixnet.
+   */
+  readonly hindrance: (needsMixnet: boolean) => Hindrance | null;
 }
 
 /** The calls of one session. */
@@ -198,6 +203,24 @@ export class Calls {
   /** Why a call cannot be made at all; null if it can be made now or after a reconnect. */
   notUsable(operation: string): Error | null {
     return this.#connection.notUsable(operation);
+  }
+
+  /**
+   * What keeps a call from its answer now, for the error at its deadline; null if nothing is known.
+   * @param isOperation whether it is one of the operations, which need the mixnet.
+   * @param own what the call itself knows; used if there is a connection.
+   */
+  hindrance(isOperation: boolean, own: Hindrance | null = null): Hindrance | null {
+    const known = this.#connection.hindrance(isOperation) ?? own;
+    if (known !== null) return known;
+    const { inFlight, queued } = isOperation ? this.#operations : this.#local;
+    if (queued.size === 0) return null;
+    const { maxInFlight } = this.#options;
+    return {
+      text:
+        `${inFlight} calls wait for the daemon's answer and ${queued.size} for a place ` +
+        `(maxInFlight is ${maxInFlight})`,
+    };
   }
 
   /** How many calls wait. */
@@ -284,7 +307,9 @@ export class Calls {
         giveUp();
         call.reject(reason);
       };
-      const deadline = watchDeadline(clock, operation, options, fallback, giveUpFor);
+      const isOperation = cancellation !== null;
+      const hindrance = (): Hindrance | null => this.hindrance(isOperation);
+      const deadline = watchDeadline(clock, operation, options, fallback, giveUpFor, hindrance);
       const giveUp = this.#add(call);
       measured?.(null);
     });

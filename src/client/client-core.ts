@@ -14,7 +14,7 @@ import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import type { Transport } from "../transport/transport.js";
 import { type DaemonResponse, budgetOf } from "../wire/responses.js";
-import { type CallOptions, watchDeadline } from "./call-options.js";
+import { type CallOptions, type Hindrance, watchDeadline } from "./call-options.js";
 import { DocumentFollower, PkiCache, requestPkiDocument } from "./documents.js";
 import type { CallLoad, Calls } from "./calls.js";
 import { EventHub } from "./event-hub.js";
@@ -60,7 +60,8 @@ export class ClientCore {
     const dial =
       options.dial ??
       (({ signal }): Promise<Transport> => config.dial.dial({ signal, timeoutMs: Infinity }));
-    this.session = new Session((signal) => dial({ signal }), options, {
+    const place = options.dial ? "the daemon" : String(config.dial);
+    this.session = new Session((signal) => dial({ signal }), place, options, {
       onHandshake: (result) => this.#onHandshake(result),
       onMessage: (message) => this.onMessage(message),
       emit: (event) => this.#emit(event),
@@ -135,7 +136,8 @@ export class ClientCore {
           if (isThere()) resolve();
         };
         const { clock } = this.options;
-        const deadline = watchDeadline(clock, operation, options, Infinity, reject);
+        const hindrance = (): Hindrance | null => this.#hindrance();
+        const deadline = watchDeadline(clock, operation, options, Infinity, reject, hindrance);
         this.#onlineWaiters.add(reject);
         registrations.push(
           () => this.#onlineWaiters.delete(reject),
@@ -154,6 +156,11 @@ export class ClientCore {
     } finally {
       for (const unregister of registrations) unregister();
     }
+  }
+
+  #hindrance(): Hindrance | null {
+    const noDocument = { text: "the daemon has no PKI document" };
+    return this.calls.hindrance(true, this.documents.current === null ? noDocument : null);
   }
 
   /** Dispatches a message that does not answer a call. */

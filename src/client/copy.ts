@@ -105,7 +105,7 @@ export async function copy(
   if (isBytes(source)) plan.expect(source.length);
   // The caller may change its bytes during the copy, so copy them now.
   const kept = isBytes(source) ? copyBytes(source) : source;
-  return runWithin(context.options, operation, options, async (whole) => {
+  return runWithin(context, operation, options, async (whole) => {
     const scope = scopeWithin(whole);
     const run = new CopyRun(context, plan, destinations, scope, options?.onProgress);
     try {

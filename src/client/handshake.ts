@@ -208,7 +208,7 @@ export function shakeHands(
       void connection.closed.then(() => reject(reason));
     };
     const deadline = watchDeadline(clock, "handshake", { signal }, timeoutMs, (reason) =>
-      fail(reason instanceof RequestTimeoutError ? tooLate(reason, transport) : reason),
+      fail(signal.aborted ? reason : tooLate(reason, transport)),
     );
     const handshake = new Handshake(sessionToken, (request) => connection.send(request));
     const take = (response: DaemonResponse | MalformedReply, size: number): void => {
@@ -245,11 +245,11 @@ export function shakeHands(
   });
 }
 
-function tooLate(reason: RequestTimeoutError, transport: Transport): RequestTimeoutError {
+function tooLate(cause: unknown, transport: Transport): RequestTimeoutError {
   return new RequestTimeoutError(
     `${transport.address} accepted the connection but did not finish the handshake in time: ` +
       "is it a kpclientd, and does it have a PKI document?",
-    { operation: "start", cause: reason },
+    { operation: "start", cause },
   );
 }
 
@@ -274,10 +274,12 @@ function hungUp(address: string): ProtocolError {
 /**
  * Runs `dial` with a signal that aborts with `signal` or after `timeoutMs`. A dial that ignores its
  * signal is abandoned; if it connects later, its transport is closed.
+ * @param place where it leads, for the error.
  * @throws RequestTimeoutError; the signal's reason; what `dial` throws.
  */
 export async function dialInTime(
   dial: (signal: AbortSignal) => Promise<Transport>,
+  place: string,
   clock: Clock,
   signal: AbortSignal,
   timeoutMs: number,
@@ -293,7 +295,7 @@ export async function dialInTime(
         reject(reason);
       };
       const deadline = watchDeadline(clock, "start", { signal }, timeoutMs, (reason) =>
-        end(reason instanceof RequestTimeoutError ? notDialled(reason, timeoutMs) : reason),
+        end(signal.aborted ? reason : notDialled(reason, place, timeoutMs)),
       );
       // A dial that throws synchronously is treated like one that rejects.
       void new Promise<Transport>((made) => made(dial(scope.signal)))
@@ -308,7 +310,7 @@ export async function dialInTime(
   }
 }
 
-function notDialled(reason: RequestTimeoutError, timeoutMs: number): RequestTimeoutError {
-  const text = `no connection to the daemon within ${timeoutMs} ms`;
-  return new RequestTimeoutError(text, { operation: "start", cause: reason });
+function notDialled(cause: unknown, place: string, timeoutMs: number): RequestTimeoutError {
+  const text = `no connection to ${place} within ${timeoutMs} ms`;
+  return new RequestTimeoutError(text, { operation: "start", cause });
 }

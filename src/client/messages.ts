@@ -3,14 +3,12 @@ import {
   type Bytes,
   checkBytes,
   copyBytes,
-  describeType,
-  isBytes,
   type PlainBytes,
   toHex,
-  utf8,
+  textOrBytes,
 } from "../bytes/bytes.js";
 import { type IdentityHash, SURB_ID_SIZE, SurbId } from "../bytes/opaque.js";
-import { type CallOptions, watchDeadline } from "./call-options.js";
+import { type CallOptions, type Hindrance, watchDeadline } from "./call-options.js";
 import { measureCall } from "./metrics.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Session } from "./session.js";
@@ -130,9 +128,9 @@ async function handOverWhenConnected(
   };
   const { clock, defaultTimeoutMs } = context.options;
   const abort = new AbortController();
-  const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, (reason) =>
-    abort.abort(reason),
-  );
+  const end = (reason: unknown): void => abort.abort(reason);
+  const hindrance = (): Hindrance | null => context.session.calls.hindrance(true);
+  const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, end, hindrance);
   const limits = { signal: abort.signal, timeoutMs: Infinity };
   try {
     do {
@@ -150,12 +148,7 @@ async function handOverWhenConnected(
 }
 
 function payloadBytes(payload: PlainBytes | string, geometry: Geometry | null): Bytes {
-  if (typeof payload !== "string" && !isBytes(payload)) {
-    throw new TypeError(
-      `\`payload\` must be a Uint8Array or a string, got ${describeType(payload)}`,
-    );
-  }
-  const bytes = typeof payload === "string" ? utf8(payload) : (payload as Bytes);
+  const bytes = textOrBytes("payload", payload);
   const maximum = geometry?.userForwardPayloadLength;
   if (maximum !== undefined && bytes.length > maximum) {
     throw new RangeError(
@@ -231,7 +224,8 @@ export class AwaitedReplies {
     const reply = new Promise<Bytes>((resolve, reject) => {
       this.#waiting.set(key, { surbId: message.surbId, given: false, resolve, reject });
       const { clock } = context.options;
-      deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject);
+      const hindrance = (): Hindrance | null => context.session.calls.hindrance(true);
+      deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject, hindrance);
     });
     // If the write below fails first, nobody handles this promise.
     reply.catch(() => {});

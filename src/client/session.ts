@@ -11,7 +11,7 @@ import { ClientClosedError, ConnectionLostError, InvalidStateError } from "../er
 import type { Transport } from "../transport/transport.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
-import { type CallOptions, watchDeadline } from "./call-options.js";
+import { type CallOptions, type Hindrance, watchDeadline } from "./call-options.js";
 import { Calls } from "./calls.js";
 import type { Connection } from "./connection.js";
 import { Backoff } from "./backoff.js";
@@ -55,6 +55,7 @@ const CLOSE_TIMEOUT_MS = 2000;
 /** One client's session with its daemon. */
 export class Session {
   readonly #dial: (signal: AbortSignal) => Promise<Transport>;
+  readonly #place: string;
   readonly #options: ResolvedOptions;
   readonly #handlers: SessionHandlers;
   /** The requests to the daemon. */
@@ -76,21 +77,27 @@ export class Session {
   readonly #backoff: Backoff | null;
   /** When the connection was lost, by the monotonic clock. */
   #lostAt = 0;
+  /** Why there is no connection now, if that is known. */
+  #noConnection: Error | null = null;
   readonly #closed: Promise<CloseReason>;
   #resolveClosed!: (reason: CloseReason) => void;
 
+  /** @param place where `dial` leads, for errors: an address, or `the daemon`. */
   constructor(
     dial: (signal: AbortSignal) => Promise<Transport>,
+    place: string,
     options: ResolvedOptions,
     handlers: SessionHandlers,
   ) {
     this.#dial = dial;
+    this.#place = place;
     this.#options = options;
     this.#handlers = handlers;
     this.calls = new Calls(options, {
       isOnline: () => handlers.isOnline(),
       isReady: () => this.#state === "ready",
       notUsable: (operation) => this.notUsable(operation),
+      hindrance: (needsMixnet) => this.#hindrance(needsMixnet),
     });
     this.#frameWaiters = new FrameWaiters(options.clock);
     this.#backoff = options.reconnect === false ? null : new Backoff(options.reconnect);
@@ -116,9 +123,10 @@ export class Session {
     this.#state = "connecting";
     const abort = new AbortController();
     this.#abortDial = abort;
-    const deadline = watchDeadline(this.#options.clock, "start", options, Infinity, (reason) =>
-      abort.abort(reason),
-    );
+    const end = (reason: unknown): void => abort.abort(reason);
+    const hindrance = (): Hindrance | null => this.#hindrance(false);
+    const { clock } = this.#options;
+    const deadline = watchDeadline(clock, "start", options, Infinity, end, hindrance);
     try {
       await this.#connect(abort.signal);
     } catch (error) {
@@ -158,7 +166,10 @@ export class Session {
     const { clock, defaultTimeoutMs } = this.#options;
     try {
       await new Promise<void>((resolve, reject) => {
-        const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject);
+        const unread = { text: "the daemon does not read what it was sent" };
+        const hindrance = (): Hindrance | null => this.#hindrance(false) ?? unread;
+        const limit = defaultTimeoutMs;
+        const deadline = watchDeadline(clock, operation, options, limit, reject, hindrance);
         void connection.drained().then(() => {
           deadline.dispose();
           resolve();
@@ -174,6 +185,19 @@ export class Session {
       const text = `${operation}: the connection was lost while writing; it may have been sent`;
       throw new ConnectionLostError(text, { operation });
     }
+  }
+
+  #hindrance(needsMixnet: boolean): Hindrance | null {
+    if (this.#state === "ready") {
+      if (!needsMixnet || this.#handlers.isOnline()) return null;
+      return { text: "the daemon has no connection to the mixnet" };
+    }
+    if (this.#connection !== null) {
+      return { text: `${this.#place} accepted the connection but did not finish the handshake` };
+    }
+    const cause = this.#noConnection ?? undefined;
+    const why = cause === undefined ? "" : `: ${cause.message}`;
+    return { text: `there is no connection to ${this.#place}${why}`, cause };
   }
 
   /** Why a call cannot be made at all; null if it can be made now or after a reconnect. */
@@ -265,7 +289,8 @@ export class Session {
   async #connect(signal: AbortSignal): Promise<void> {
     const { clock, handshakeTimeoutMs } = this.#options;
     const began = clock.monotonic();
-    const transport = await dialInTime(this.#dial, clock, signal, handshakeTimeoutMs);
+    const place = this.#place;
+    const transport = await dialInTime(this.#dial, place, clock, signal, handshakeTimeoutMs);
     const leftMs = Math.max(0, handshakeTimeoutMs - (clock.monotonic() - began));
     if (signal.aborted || this.#state === "closed") {
       transport.destroy();
@@ -308,6 +333,7 @@ export class Session {
     this.#instanceToken = result.instanceToken;
     const resumed = this.#isResumed(result);
     this.#state = "ready";
+    this.#noConnection = null;
     this.#backoff?.connected(this.#options.clock.monotonic());
     this.#shutdownSeen = false;
     this.#options.logger.info("connected to the daemon", {
@@ -355,6 +381,7 @@ export class Session {
     this.#connection = null;
     this.#liveness?.stop();
     this.#lostAt = this.#options.clock.monotonic();
+    this.#noConnection = error;
     const event: EventOf<"daemonDisconnected"> = {
       type: "daemonDisconnected",
       isGraceful: this.#shutdownSeen,
@@ -415,6 +442,7 @@ export class Session {
         return;
       } catch (error) {
         if (abort.signal.aborted) return;
+        this.#noConnection = error instanceof Error ? error : null;
         const text = error instanceof Error ? error.message : String(error);
         this.#options.logger.warn("reconnecting failed", { error: text });
       }

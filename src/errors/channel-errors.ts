@@ -6,6 +6,7 @@ import { type ErrorDetails, ThinClientError } from "./errors.js";
  * second device with the same WriteCap. The channel sends nothing more.
  */
 export class ChannelForkedError extends ThinClientError {
+  override name = "ChannelForkedError";
   readonly code = "ERR_CHANNEL_FORKED";
   readonly retryable = false;
   /** The channel's name in this store. */
@@ -27,18 +28,21 @@ export class ChannelForkedError extends ThinClientError {
 
 /** A store of channels cannot be opened, read or written; the message says why and what to do. */
 export class ChannelStoreError extends ThinClientError {
+  override name = "ChannelStoreError";
   readonly code = "ERR_CHANNEL_STORE";
   readonly retryable = false;
 }
 
 /** The store has no channel with that name and kind. */
 export class ChannelNotFoundError extends ThinClientError {
+  override name = "ChannelNotFoundError";
   readonly code = "ERR_CHANNEL_NOT_FOUND";
   readonly retryable = false;
 }
 
 /** The store already has a channel with that name. */
 export class ChannelExistsError extends ThinClientError {
+  override name = "ChannelExistsError";
   readonly code = "ERR_CHANNEL_EXISTS";
   readonly retryable = false;
 }

@@ -24,6 +24,11 @@ const mark = Symbol.for("katzenpost-thinclient.ThinClientError");
 
 /** Base of all errors of this library, except for wrong arguments. */
 export abstract class ThinClientError extends Error {
+  /**
+   * The name of the class. The library's own classes write it as text, because minifying renames
+   * classes.
+   */
+  override name: string;
   /** Stable name of the error: a constant of the protocol if there is one, otherwise `ERR_…`. */
   abstract readonly code: ErrorCode;
   /** The number on the wire; null if the error did not come from a reply. */
@@ -73,24 +78,28 @@ function causeForJson(cause: unknown): unknown {
 
 /** A configuration, an address or a store on disk cannot be used; the message says why. */
 export class ConfigError extends ThinClientError {
+  override name = "ConfigError";
   readonly code = "ERR_CONFIG";
   readonly retryable = false;
 }
 
 /** No connection to the daemon could be made. */
 export class ConnectError extends ThinClientError {
+  override name = "ConnectError";
   readonly code = "ERR_CONNECT";
   readonly retryable = true;
 }
 
 /** This platform cannot dial that kind of address, e.g. a Unix socket in a browser. */
 export class UnsupportedTransportError extends ThinClientError {
+  override name = "UnsupportedTransportError";
   readonly code = "ERR_UNSUPPORTED_TRANSPORT";
   readonly retryable = false;
 }
 
 /** The connection to the daemon was lost while a call was waiting. */
 export class ConnectionLostError extends ThinClientError {
+  override name = "ConnectionLostError";
   readonly code = "THIN_CLIENT_ERROR_CONNECTION_LOST";
   readonly retryable = true;
   constructor(message: string, details?: ErrorDetails) {
@@ -100,6 +109,7 @@ export class ConnectionLostError extends ThinClientError {
 
 /** The client was stopped or disconnected. */
 export class ClientClosedError extends ThinClientError {
+  override name = "ClientClosedError";
   readonly code = "ERR_CLOSED";
   readonly retryable = false;
 }
@@ -108,36 +118,42 @@ export class ClientClosedError extends ThinClientError {
  * The state of a client, channel, group or daemon does not allow the call, e.g. before `start()`.
  */
 export class InvalidStateError extends ThinClientError {
+  override name = "InvalidStateError";
   readonly code = "ERR_INVALID_STATE";
   readonly retryable = false;
 }
 
 /** The peer sent something that the protocol does not allow. */
 export class ProtocolError extends ThinClientError {
+  override name = "ProtocolError";
   readonly code = "ERR_PROTOCOL";
   readonly retryable = false;
 }
 
 /** The daemon is reachable but not connected to the mixnet. */
 export class ThinClientOfflineError extends ThinClientError {
+  override name = "ThinClientOfflineError";
   readonly code = "ERR_OFFLINE";
   readonly retryable = true;
 }
 
 /** A call was not answered within its deadline. */
 export class RequestTimeoutError extends ThinClientError {
+  override name = "RequestTimeoutError";
   readonly code = "ERR_TIMEOUT";
   readonly retryable = true;
 }
 
 /** The PKI document is not available, for the requested epoch or at all. */
 export class PkiDocumentUnavailableError extends ThinClientError {
+  override name = "PkiDocumentUnavailableError";
   readonly code = "ERR_NO_PKI_DOCUMENT";
   readonly retryable = true;
 }
 
 /** A PKI document was not signed by its authorities, or cannot be used. */
 export class PkiVerificationError extends ThinClientError {
+  override name = "PkiVerificationError";
   readonly code = "ERR_PKI_VERIFICATION";
   readonly retryable = false;
   /** Every reason found, each as a phrase; at least one. */
@@ -151,24 +167,28 @@ export class PkiVerificationError extends ThinClientError {
 
 /** The network offers no service with that name. */
 export class ServiceNotFoundError extends ThinClientError {
+  override name = "ServiceNotFoundError";
   readonly code = "ERR_SERVICE_NOT_FOUND";
   readonly retryable = true;
 }
 
 /** The network has fewer couriers than requested. */
 export class NotEnoughCouriersError extends ThinClientError {
+  override name = "NotEnoughCouriersError";
   readonly code = "ERR_NOT_ENOUGH_COURIERS";
   readonly retryable = true;
 }
 
 /** An event reader fell behind by more than its queue holds. */
 export class SlowConsumerError extends ThinClientError {
+  override name = "SlowConsumerError";
   readonly code = "ERR_SLOW_CONSUMER";
   readonly retryable = false;
 }
 
 /** The daemon could not send the message; its text is the `cause`. */
 export class SendFailedError extends ThinClientError {
+  override name = "SendFailedError";
   readonly code = "ERR_SEND_FAILED";
   readonly retryable = true;
 }
@@ -178,6 +198,7 @@ export abstract class ReplicaError extends ThinClientError {}
 
 /** The box is empty. Expected: see {@link isExpectedOutcome}. */
 export class BoxIDNotFoundError extends ReplicaError {
+  override name = "BoxIDNotFoundError";
   readonly code = "REPLICA_ERROR_BOX_ID_NOT_FOUND";
   readonly retryable = false;
   constructor(message = "box ID not found", details?: ErrorDetails) {
@@ -187,6 +208,7 @@ export class BoxIDNotFoundError extends ReplicaError {
 
 /** The replica does not accept that box ID. */
 export class InvalidBoxIDError extends ReplicaError {
+  override name = "InvalidBoxIDError";
   readonly code = "REPLICA_ERROR_INVALID_BOX_ID";
   readonly retryable = false;
   constructor(message = "invalid box ID", details?: ErrorDetails) {
@@ -196,6 +218,7 @@ export class InvalidBoxIDError extends ReplicaError {
 
 /** The box's signature is invalid. */
 export class InvalidSignatureError extends ReplicaError {
+  override name = "InvalidSignatureError";
   readonly code = "REPLICA_ERROR_INVALID_SIGNATURE";
   readonly retryable = false;
   constructor(message = "invalid signature", details?: ErrorDetails) {
@@ -205,6 +228,7 @@ export class InvalidSignatureError extends ReplicaError {
 
 /** The replica's storage failed. */
 export class DatabaseFailureError extends ReplicaError {
+  override name = "DatabaseFailureError";
   readonly code = "REPLICA_ERROR_DATABASE_FAILURE";
   readonly retryable = true;
   constructor(message = "database failure", details?: ErrorDetails) {
@@ -214,6 +238,7 @@ export class DatabaseFailureError extends ReplicaError {
 
 /** The box's ciphertext does not have the geometry's length. */
 export class InvalidPayloadError extends ReplicaError {
+  override name = "InvalidPayloadError";
   readonly code = "REPLICA_ERROR_INVALID_PAYLOAD";
   readonly retryable = false;
   constructor(message = "invalid payload", details?: ErrorDetails) {
@@ -223,6 +248,7 @@ export class InvalidPayloadError extends ReplicaError {
 
 /** The replica has no room. */
 export class StorageFullError extends ReplicaError {
+  override name = "StorageFullError";
   readonly code = "REPLICA_ERROR_STORAGE_FULL";
   readonly retryable = true;
   constructor(message = "storage full", details?: ErrorDetails) {
@@ -232,6 +258,7 @@ export class StorageFullError extends ReplicaError {
 
 /** An internal failure of the replica. */
 export class ReplicaInternalError extends ReplicaError {
+  override name = "ReplicaInternalError";
   readonly code = "REPLICA_ERROR_INTERNAL_ERROR";
   readonly retryable = true;
   constructor(message = "replica internal error", details?: ErrorDetails) {
@@ -241,6 +268,7 @@ export class ReplicaInternalError extends ReplicaError {
 
 /** The envelope was made for an epoch whose key the replica does not have: encrypt again. */
 export class InvalidEpochError extends ReplicaError {
+  override name = "InvalidEpochError";
   readonly code = "REPLICA_ERROR_INVALID_EPOCH";
   readonly retryable = false;
   constructor(message = "invalid epoch", details?: ErrorDetails) {
@@ -250,6 +278,7 @@ export class InvalidEpochError extends ReplicaError {
 
 /** The replica could not reach the replicas that are responsible for the box. */
 export class ReplicationFailedError extends ReplicaError {
+  override name = "ReplicationFailedError";
   readonly code = "REPLICA_ERROR_REPLICATION_FAILED";
   readonly retryable = true;
   constructor(message = "replication failed", details?: ErrorDetails) {
@@ -259,6 +288,7 @@ export class ReplicationFailedError extends ReplicaError {
 
 /** The box already holds something else. Expected: see {@link isExpectedOutcome}. */
 export class BoxAlreadyExistsError extends ReplicaError {
+  override name = "BoxAlreadyExistsError";
   readonly code = "REPLICA_ERROR_BOX_ALREADY_EXISTS";
   readonly retryable = false;
   constructor(message = "box already exists", details?: ErrorDetails) {
@@ -268,6 +298,7 @@ export class BoxAlreadyExistsError extends ReplicaError {
 
 /** The box was deleted by its writer. Expected: see {@link isExpectedOutcome}. */
 export class TombstoneError extends ReplicaError {
+  override name = "TombstoneError";
   readonly code = "REPLICA_ERROR_TOMBSTONE";
   readonly retryable = false;
   constructor(message = "tombstone", details?: ErrorDetails) {
@@ -280,6 +311,7 @@ export abstract class CourierError extends ThinClientError {}
 
 /** The courier's cache entry for the envelope is damaged. */
 export class CourierCacheCorruptionError extends CourierError {
+  override name = "CourierCacheCorruptionError";
   readonly code = "THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION";
   readonly retryable = true;
   constructor(message = "courier cache corruption", details?: ErrorDetails) {
@@ -289,6 +321,7 @@ export class CourierCacheCorruptionError extends CourierError {
 
 /** The courier could not pass the envelope on. */
 export class CourierPropagationError extends CourierError {
+  override name = "CourierPropagationError";
   readonly code = "THIN_CLIENT_PROPAGATION_ERROR";
   readonly retryable = true;
   constructor(message = "courier propagation error", details?: ErrorDetails) {
@@ -298,6 +331,7 @@ export class CourierPropagationError extends CourierError {
 
 /** The courier could not read the envelope. */
 export class CourierInvalidEnvelopeError extends CourierError {
+  override name = "CourierInvalidEnvelopeError";
   readonly code = "THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE";
   readonly retryable = false;
   constructor(message = "courier rejected the envelope as malformed", details?: ErrorDetails) {
@@ -310,6 +344,7 @@ export class CourierInvalidEnvelopeError extends CourierError {
  * again.
  */
 export class CourierInvalidEpochError extends CourierError {
+  override name = "CourierInvalidEpochError";
   readonly code = "THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH";
   readonly retryable = false;
   constructor(
@@ -322,6 +357,7 @@ export class CourierInvalidEpochError extends CourierError {
 
 /** The reply could not be opened with the envelope's keys. */
 export class MKEMDecryptionFailedError extends ThinClientError {
+  override name = "MKEMDecryptionFailedError";
   readonly code = "THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED";
   readonly retryable = false;
   constructor(message = "MKEM decryption failed", details?: ErrorDetails) {
@@ -331,6 +367,7 @@ export class MKEMDecryptionFailedError extends ThinClientError {
 
 /** The box could not be opened with the given capability and index. */
 export class BACAPDecryptionFailedError extends ThinClientError {
+  override name = "BACAPDecryptionFailedError";
   readonly code = "THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED";
   readonly retryable = false;
   constructor(message = "BACAP decryption failed", details?: ErrorDetails) {
@@ -340,6 +377,7 @@ export class BACAPDecryptionFailedError extends ThinClientError {
 
 /** Another caller cancelled the operation. */
 export class StartResendingCancelledError extends ThinClientError {
+  override name = "StartResendingCancelledError";
   readonly code = "THIN_CLIENT_ERROR_START_RESENDING_CANCELLED";
   readonly retryable = false;
   constructor(message = "start resending cancelled", details?: ErrorDetails) {
@@ -349,6 +387,7 @@ export class StartResendingCancelledError extends ThinClientError {
 
 /** A replica answered "tombstone" with an invalid signature. */
 export class InvalidTombstoneSignatureError extends ThinClientError {
+  override name = "InvalidTombstoneSignatureError";
   readonly code = "THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG";
   readonly retryable = false;
   constructor(message = "invalid tombstone signature", details?: ErrorDetails) {
@@ -358,6 +397,7 @@ export class InvalidTombstoneSignatureError extends ThinClientError {
 
 /** A copy command stopped; envelopes before the failing one stay written. */
 export class CopyCommandFailedError extends ThinClientError {
+  override name = "CopyCommandFailedError";
   readonly code = "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED";
   readonly retryable = false;
   /** The replica's code; 0 if no replica answered. */
@@ -378,6 +418,7 @@ export class CopyCommandFailedError extends ThinClientError {
 
 /** The daemon refused the payload as too large (local checks throw RangeError before that). */
 export class PayloadTooLargeError extends ThinClientError {
+  override name = "PayloadTooLargeError";
   readonly code = "THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE";
   readonly retryable = false;
   constructor(message = "payload too large", details?: ErrorDetails) {
@@ -390,6 +431,7 @@ export abstract class VoucherError extends ThinClientError {}
 
 /** The voucher payload does not hash to the voucher. */
 export class VoucherHashMismatchError extends VoucherError {
+  override name = "VoucherHashMismatchError";
   readonly code = "THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH";
   readonly retryable = false;
   constructor(message = "voucher payload does not hash to the voucher", details?: ErrorDetails) {
@@ -399,6 +441,7 @@ export class VoucherHashMismatchError extends VoucherError {
 
 /** The voucher's signed please-add did not verify. */
 export class VoucherSignatureInvalidError extends VoucherError {
+  override name = "VoucherSignatureInvalidError";
   readonly code = "THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID";
   readonly retryable = false;
   constructor(message = "voucher signed please-add did not verify", details?: ErrorDetails) {
@@ -408,6 +451,7 @@ export class VoucherSignatureInvalidError extends VoucherError {
 
 /** The voucher's sealed reply could not be opened. */
 export class VoucherSealOpenFailedError extends VoucherError {
+  override name = "VoucherSealOpenFailedError";
   readonly code = "THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED";
   readonly retryable = false;
   constructor(message = "voucher sealed reply could not be opened", details?: ErrorDetails) {
@@ -417,6 +461,7 @@ export class VoucherSealOpenFailedError extends VoucherError {
 
 /** Any other code of the daemon. */
 export class DaemonRequestError extends ThinClientError {
+  override name = "DaemonRequestError";
   readonly code: RequestErrorName;
   readonly retryable: boolean;
   constructor(errorCode: number, details?: ErrorDetails) {

@@ -64,8 +64,8 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   ERR_TIMEOUT: {
     meaning: "The call's deadline passed before an answer arrived.",
     action:
-      "Call again, with a longer `timeoutMs` if the network is slow. The request may still have " +
-      "taken effect.",
+      "The message says what the call waited for, if the client knows it. Call again, with a " +
+      "longer `timeoutMs` if the network is slow. The request may still have taken effect.",
   },
   ERR_NO_PKI_DOCUMENT: {
     meaning: "The PKI document is not available, for the requested epoch or at all.",

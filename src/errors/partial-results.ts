@@ -28,6 +28,7 @@ export interface TombstoneRangeResult {
  * printed or converted to JSON, it does not show `partial`, which holds secrets.
  */
 export class TombstoneRangeError extends ThinClientError {
+  override name = "TombstoneRangeError";
   readonly code = "ERR_TOMBSTONE_RANGE";
   readonly retryable: boolean;
   /**
@@ -69,6 +70,7 @@ export interface CopyFailurePlace {
  * written.
  */
 export class CopyFailedError extends ThinClientError implements CopyFailurePlace {
+  override name = "CopyFailedError";
   readonly code = "ERR_COPY_FAILED";
   readonly retryable: boolean;
   readonly phase: "write" | "copy";

@@ -8,6 +8,7 @@ import { equalBytes, toHex } from "../../src/bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.js";
 import { decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import type { ChannelClient } from "../../src/channels/index.js";
+import type { EventHandler } from "../../src/client/event-hub.js";
 import type { Clock } from "../../src/clock/clock.js";
 import {
   keypairFromSeed,
@@ -97,6 +98,14 @@ export class BoxesDouble {
     this.#inProgress.clear();
   }
 
+  /** The daemon is replaced by another one, whose network has none of the boxes. */
+  forget(): void {
+    this.#boxes.clear();
+    const event = { type: "reconnected", resumed: false, newInstance: true } as const;
+    for (const handler of this.#handlers) void handler(event);
+  }
+
+  readonly #handlers = new Set<EventHandler<"reconnected">>();
   #downUntil = -Infinity;
   readonly #inProgress = new Set<() => void>();
 
@@ -213,6 +222,12 @@ export class BoxesDouble {
       },
       pkiDocument: () => ({ lambdaP: 0.1 }) as never,
       isState: () => false,
+      on: ((_type: "reconnected", handler: EventHandler<"reconnected">) => {
+        const unless: typeof handler = (event) => (isDead() ? undefined : handler(event));
+        this.#handlers.add(unless);
+        const end = (): void => void this.#handlers.delete(unless);
+        return Object.assign(end, { [Symbol.dispose]: end });
+      }) as ChannelClient["on"],
       closed: new Promise(() => {}),
     };
     Object.defineProperty(client, "pigeonholeGeometry", {

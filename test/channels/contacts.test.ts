@@ -4,13 +4,14 @@ import { MemoryLevel } from "memory-level";
 import { toHex, utf8ToText } from "../../src/bytes/bytes.js";
 import {
   type ChannelDatabase,
+  type Channels,
   ChannelExistsError,
   type Contact,
   type Reader,
   openChannels,
 } from "../../src/channels/index.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
-import { firstIndexOf, nextMessageBoxIndex } from "../../src/bacap/index.js";
+import { firstIndexOf, nextMessageBoxIndex, readCapOf } from "../../src/bacap/index.js";
 import { voucherStream } from "../../src/crypto/voucher/voucher.js";
 import { InvalidStateError } from "../../src/errors/errors.js";
 import { startTestNetwork } from "../../src/testing/index.js";
@@ -99,17 +100,141 @@ describe("contacts", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
+  for (const isOpen of [false, true]) {
+    const when = `while the store is ${isOpen ? "open" : "closed"}`;
+    const forgetter = ({ clock, boxes, open }: ReturnType<typeof world>) => {
+      return async (channels: Channels, disk: Disk): Promise<Channels> => {
+        if (isOpen) {
+          boxes.forget();
+          return channels;
+        }
+        await clock.runUntil(channels.close());
+        boxes.forget();
+        return open(disk);
+      };
+    };
+
+    it(`a voucher stays valid when a new daemon does not know its boxes, ${when}`, async () => {
+      const all = world();
+      const { clock, open } = all;
+      const disk = new Disk();
+      let alice = await open(disk);
+      const voucher = (await clock.runUntil(alice.contacts.invite("Bob"))).voucher!;
+      await clock.advance(60_000);
+      alice = await forgetter(all)(alice, disk);
+      const bob = await open();
+      const accepted = await clock.runUntil(bob.contacts.accept(voucher, "Alice"));
+      await greet(clock, await alice.contacts.get("Bob"), accepted);
+      await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+    });
+
+    it(`an answer is written again when a new daemon does not know it, ${when}`, async () => {
+      const all = world();
+      const { clock, open } = all;
+      const [disk, other] = [new Disk(), new Disk()];
+      let alice = await open(disk);
+      const voucher = (await clock.runUntil(alice.contacts.invite("Bob"))).voucher!;
+      await clock.advance(60_000);
+      await clock.runUntil(alice.close());
+      let bob = await open(other);
+      const accepted = await clock.runUntil(bob.contacts.accept(voucher, "Alice"));
+      await clock.runUntil(accepted.ready());
+      bob = await forgetter(all)(bob, other);
+      const contact = await bob.contacts.get("Alice");
+      assert.equal((await contact.ready()).writer.name, "to Alice");
+      const { writeCap } = voucherStream(voucher);
+      const place = nextMessageBoxIndex(firstIndexOf(writeCap));
+      assert.equal(all.boxes.get(readCapOf(writeCap), place), null);
+      await clock.runUntil(contact.stored());
+      assert.notEqual(all.boxes.get(readCapOf(writeCap), place), null);
+      alice = await open(disk);
+      await greet(clock, await alice.contacts.get("Bob"), contact);
+      await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+    });
+  }
+
+  it("a store that is opened writes at most one box for each exchange", async () => {
+    const { clock, boxes, open } = world();
+    const [disk, other] = [new Disk(), new Disk()];
+    /** Opens a store for a minute; returns how many boxes were written. */
+    const openFor = async (stored: Disk, work?: (channels: Channels) => Promise<unknown>) => {
+      const before = boxes.writes;
+      const channels = await open(stored);
+      await clock.advance(60_000);
+      await work?.(channels);
+      await clock.runUntil(channels.close());
+      return boxes.writes - before;
+    };
+    let voucher: Uint8Array<ArrayBuffer> | null = null;
+    await openFor(disk, async ({ contacts }) => {
+      voucher = (await clock.runUntil(contacts.invite("Bob"))).voucher;
+      await clock.advance(60_000);
+    });
+    assert.equal(await openFor(disk), 1, "the payload");
+    await openFor(other, async ({ contacts }) => {
+      const accepted = await clock.runUntil(contacts.accept(voucher!, "Alice"));
+      await clock.runUntil(accepted.ready());
+    });
+    assert.equal(await openFor(other), 1, "the answer");
+    assert.equal(await openFor(disk), 1, "the payload, before the answer is read");
+    assert.equal(await openFor(disk), 0, "the newcomer is done");
+    assert.equal(await openFor(other), 1, "the member does not know that");
+    const kept = other.copy();
+    // The newcomer's first message says that it read the answer.
+    await openFor(disk, async (channels) => {
+      const delivery = await (await channels.writer("to Bob")).send("hello");
+      await clock.runUntil(delivery.stored);
+    });
+    await openFor(other, async (channels) => {
+      const { reader } = await (await channels.contacts.get("Alice")).ready();
+      assert.equal(await clock.runUntil(next(reader), DAY), "hello");
+    });
+    assert.equal(await openFor(other), 0, "the newcomer was heard");
+    const [contact] = [...other.durable].filter(([key]) => key.startsWith("contact!"));
+    const { writeCap } = voucherStream(voucher!);
+    assert.ok(!toHex(contact![1]).includes(toHex(writeCap)), "the answer's keys are deleted");
+    // The network does not keep an answer for longer than a week either.
+    await clock.advance(8 * DAY);
+    assert.equal(await openFor(kept), 0, "the answer is old");
+  });
+
+  it("a stored answer that cannot be written again leaves the contact as it is", async () => {
+    const { clock, boxes, open } = world();
+    const disk = new Disk();
+    const [alice, bob] = [await open(), await open(disk)];
+    const invited = await clock.runUntil(alice.contacts.invite("Bob"));
+    const { writeCap } = voucherStream(invited.voucher!);
+    const accepted = await clock.runUntil(bob.contacts.accept(invited.voucher!, "Alice"));
+    await clock.runUntil(Promise.all([accepted.ready(), invited.ready()]), DAY);
+    await clock.runUntil(bob.close());
+    boxes.forget();
+    boxes.put(writeCap, nextMessageBoxIndex(firstIndexOf(writeCap)), new Uint8Array(40));
+    const again = await open(disk);
+    await clock.advance(60_000);
+    const before = boxes.writes;
+    await clock.advance(DAY);
+    assert.equal(boxes.writes, before);
+    assert.equal((await again.contacts.list())[0]!.state, "answered");
+    await greet(clock, invited, await again.contacts.get("Alice"));
+    await clock.runUntil(Promise.all([alice.close(), again.close()]));
+  });
+
   it("cancelling a voucher deletes it and frees its name", async () => {
-    const { clock, open } = world();
+    const { clock, boxes, open } = world();
     const [alice, bob] = [await open(), await open()];
     const invited = await clock.runUntil(alice.contacts.invite("Bob"));
     const voucher = invited.voucher!;
+    const { readCap } = voucherStream(voucher);
+    await clock.runUntil(invited.stored());
+    assert.ok(boxes.get(readCap, firstIndexOf(readCap))!.length > 0);
     await clock.advance(10_000);
     await assert.rejects(alice.create("to Bob"), ChannelExistsError);
     await assert.rejects(clock.runUntil(alice.contacts.invite("Bob")), ChannelExistsError);
     await clock.runUntil(alice.contacts.cancel("Bob"));
     assert.deepEqual(await alice.contacts.list(), []);
     await assert.rejects(invited.ready(), /it was cancelled/);
+    await clock.runUntil(invited.stored());
+    assert.equal(boxes.get(readCap, firstIndexOf(readCap))!.length, 0);
     await alice.create("to Bob");
     await clock.advance(10_000);
     const accepted = await clock.runUntil(bob.contacts.accept(voucher, "Alice"));
@@ -120,6 +245,8 @@ describe("contacts", () => {
     });
     assert.equal(accepted.info.state, "failed");
     await clock.runUntil(bob.contacts.cancel("Alice"));
+    // Nothing of this side is at the replicas.
+    await clock.runUntil(accepted.stored());
     await bob.create("from Alice");
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
@@ -128,11 +255,14 @@ describe("contacts", () => {
     const { clock, boxes, open } = world();
     const disk = new Disk();
     const first = await open(disk);
-    const voucher = (await clock.runUntil(first.contacts.invite("Bob"))).voucher!;
+    const invited = await clock.runUntil(first.contacts.invite("Bob"));
+    const voucher = invited.voucher!;
     await clock.advance(10_000);
     boxes.fate = () => ({ delayMs: 20, lost: "request" });
     await clock.runUntil(first.contacts.cancel("Bob"));
+    const closed = assert.rejects(invited.stored(), /was deleted at the replicas/);
     await clock.runUntil(first.close());
+    await closed;
     boxes.fate = () => ({ delayMs: 20, lost: null });
     const second = await open(disk);
     assert.deepEqual(await second.contacts.list(), []);

@@ -129,6 +129,40 @@ describe("groups", () => {
     assert.ok(heard[0]!.includes("Bob + Carol"), heard[0]!.join());
   });
 
+  it("joining continues when a new daemon knows neither voucher nor answer", async () => {
+    const { clock, boxes, open } = world();
+    const [disk, other] = [new Disk(), new Disk()];
+    const [alice, bob] = [await open(disk), await open(other)];
+    const group = await alice.groups.create("friends", { displayName: "Alice" });
+    const joining = await clock.runUntil(bob.groups.join("friends", { displayName: "Bob" }));
+    const voucher = joining.voucher!;
+    await clock.advance(60_000);
+    boxes.forget();
+    await clock.advance(60_000);
+    // Away, so that the answer is not read.
+    await clock.runUntil(bob.close());
+    const { taken } = await clock.runUntil(group.induct(voucher));
+    assert.equal(await clock.runUntil(taken(), DAY), "Bob");
+    await clock.runUntil(alice.close());
+    boxes.forget();
+    const [first, second] = [await open(disk), await open(other)];
+    const joined = await second.groups.get("friends");
+    await clock.runUntil(joined.joined(), DAY);
+    await joined.send("hello");
+    const there = await first.groups.get("friends");
+    const heard = await clock.runUntil(
+      hear(there, (all) => texts(all).length === 1),
+      DAY,
+    );
+    assert.deepEqual(texts(heard), ["Bob: hello"]);
+    await clock.runUntil(first.close());
+    // Nothing is kept of an answer that was read.
+    const last = await open(disk);
+    await clock.advance(60_000);
+    await clock.runUntil(Promise.all([last.close(), second.close()]));
+    assert.ok(![...disk.durable.keys()].some((key) => key.startsWith("contact!")));
+  });
+
   it("a group works on a network", { timeout: 180_000 }, async () => {
     await using network = await startTestNetwork();
     const opened: Channels[] = [];

@@ -95,6 +95,29 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("a client that was not awaited, or is none, is refused, and so is a message of a wrong type", async () => {
+    const { boxes, open, clock } = world();
+    const cases = [
+      [Promise.resolve(boxes.client()), "got Promise: await ThinClient.connect() first"],
+      [{}, "got Object"],
+      [undefined, "got undefined"],
+      [null, "got null"],
+    ] as const;
+    for (const [client, got] of cases) {
+      await assert.rejects(openChannels(client as never, new CrashDatabase(new Disk())), {
+        name: "TypeError",
+        message: `\`client\` must be a ThinClient, ${got}`,
+      });
+    }
+    const channels = await open();
+    const writer = await channels.create("out");
+    await assert.rejects(writer.send(5 as never), {
+      name: "TypeError",
+      message: "`message` must be a Uint8Array or a string, got number",
+    });
+    await clock.runUntil(channels.close());
+  });
+
   it("an option of a wrong type is refused, such as 0 for false in `history`", async () => {
     const { open } = world();
     const channels = await open();

@@ -102,25 +102,28 @@ describe("a scope", () => {
 });
 
 describe("work under one deadline", () => {
+  const contextOf = (clock: VirtualClock) => ({
+    options: { clock, metrics: null },
+    calls: { hindrance: () => ({ text: "a reason" }) },
+  });
+
   test("learns of the deadline from its signal", async () => {
     const clock = new VirtualClock();
     const work = (signal: AbortSignal): Promise<never> =>
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-    const reason = reasonOf(runWithin({ clock, metrics: null }, "read", { timeoutMs: 1000 }, work));
+    const reason = reasonOf(runWithin(contextOf(clock), "read", { timeoutMs: 1000 }, work));
     await clock.advance(1000);
     const error = await reason;
     assert.ok(error instanceof RequestTimeoutError);
     assert.equal(error.operation, "read");
+    assert.equal(error.message, "read was not answered within 1000 ms: a reason");
   });
 
   test("leaves no timer when it is done or fails", async () => {
     const clock = new VirtualClock();
-    assert.equal(
-      await runWithin({ clock, metrics: null }, "read", { timeoutMs: 1000 }, async () => 5),
-      5,
-    );
+    assert.equal(await runWithin(contextOf(clock), "read", { timeoutMs: 1000 }, async () => 5), 5);
     const why = new Error("other");
-    const failing = runWithin({ clock, metrics: null }, "read", { timeoutMs: 1000 }, () =>
+    const failing = runWithin(contextOf(clock), "read", { timeoutMs: 1000 }, () =>
       Promise.reject(why),
     );
     assert.equal(await reasonOf(failing), why);
@@ -136,9 +139,7 @@ describe("work under one deadline", () => {
     };
     const { signal } = abort;
     assert.equal(
-      await reasonOf(
-        runWithin({ clock: new VirtualClock(), metrics: null }, "read", { signal }, work),
-      ),
+      await reasonOf(runWithin(contextOf(new VirtualClock()), "read", { signal }, work)),
       "enough",
     );
     assert.equal(begun, false);

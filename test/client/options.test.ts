@@ -46,7 +46,7 @@ const wrong: [options: unknown, kind: typeof TypeError | typeof RangeError, text
   [{ maxMessageSize: "4096" }, RangeError, /maxMessageSize/],
   [{ maxMessageSize: 2 ** 31 + 1 }, RangeError, /maxMessageSize/],
   [{ defaultTimeoutMs: 0 }, RangeError, /`options.defaultTimeoutMs` must be a positive number/],
-  [{ defaultTimeoutMs: "5" }, RangeError, /defaultTimeoutMs/],
+  [{ defaultTimeoutMs: "5" }, TypeError, /defaultTimeoutMs/],
   [{ handshakeTimeoutMs: -1 }, RangeError, /`options.handshakeTimeoutMs`/],
   [{ handshakeTimeoutMs: Number.NaN }, RangeError, /handshakeTimeoutMs/],
   [{ reconnect: true }, TypeError, /`options.reconnect` must be an object/],

@@ -50,6 +50,16 @@ const wrong: readonly Wrong[] = [
   [(c) => c.newKeypair("seed" as Any), TypeError, /`seed` must be a Uint8Array, got a string/],
   [(c) => c.newKeypair(filled(32), { tries: 3 } as Any), TypeError, /`options.tries`/],
   [(c) => c.newKeypair(filled(32), { timeoutMs: 0 }), RangeError, /`options.timeoutMs`/],
+  [
+    (c) => c.newKeypair(filled(32), { timeoutMs: "300" as Any }),
+    TypeError,
+    /`options.timeoutMs` must be a positive number of milliseconds, got a string of 3 characters/,
+  ],
+  [
+    (c) => c.write(writeCap, index, 5 as Any),
+    TypeError,
+    /`plaintext` must be a Uint8Array or a string, got number/,
+  ],
 
   [(c) => c.encryptRead(filled(135) as Any, index), RangeError, /`readCap` must be 136 bytes/],
   [(c) => c.encryptRead(writeCap as Any, index), RangeError, /`readCap`.*168.*a WriteCap/],

@@ -15,6 +15,8 @@ export async function contactMade(
   using _patience = new Patience(output, () => `the other side, ${JSON.stringify(name)}`);
   wait.begin(`${JSON.stringify(name)} did not answer in time; run the same command to continue`);
   await contact.ready({ signal: wait.signal });
+  // An answer that a restarted daemon has forgotten is written again.
+  await contact.stored({ signal: wait.signal });
   output.clearStatus();
   output.record({ type: "contact", ...contact.info });
   const called = contact.info.displayName;

@@ -153,6 +153,28 @@ describe("contacts", () => {
     });
   }
 
+  it("a first message that a new daemon does not know is reported as lost", async () => {
+    const { clock, boxes, open } = world();
+    const [alice, bob] = [await open(), await open()];
+    const invited = await clock.runUntil(alice.contacts.invite("Bob"));
+    const accepted = await clock.runUntil(bob.contacts.accept(invited.voucher!, "Alice"));
+    const [a, b] = await clock.runUntil(Promise.all([invited.ready(), accepted.ready()]), DAY);
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      // Stored at the replicas, so that it is no longer in the outbox, and not yet read.
+      await clock.runUntil((await from.writer.send("lost")).stored);
+      boxes.forget();
+      await from.writer.send("arrives");
+      const messages = to.reader.messages();
+      const { value } = await clock.runUntil(messages.next(), DAY);
+      assert.deepEqual([utf8ToText(value!.bytes), value!.gap], ["arrives", 1]);
+      await messages.return?.();
+    }
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
   it("a store that is opened writes at most one box for each exchange", async () => {
     const { clock, boxes, open } = world();
     const [disk, other] = [new Disk(), new Disk()];

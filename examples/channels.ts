@@ -131,5 +131,20 @@ await writer.delete(delivery.id);
 // #endregion
 
 await Promise.all([ours, theirs, hers].map((channels) => channels.close()));
+
+// #region later
+// Each later run: the stores know their channels by name.
+await using oursLater = await openChannels(alice, join(folder, "alice"));
+const sameWriter = await oursLater.writer("news");
+await sameWriter.send("still here");
+
+await using theirsLater = await openChannels(bob, join(folder, "bob"));
+const sameReader = await theirsLater.reader("Alice's news"); // continues where it was
+// #endregion
+for await (const { bytes } of sameReader) {
+  assert.equal(utf8ToText(bytes), "still here");
+  break;
+}
+await Promise.all([oursLater, theirsLater].map((channels) => channels.close()));
 await rm(folder, { recursive: true });
 console.log("everybody heard everybody");

@@ -55,6 +55,13 @@ try {
     if (size > MOST_PACKED_BYTES) throw new Error(text);
     return text;
   });
+  await check("scripts of the package", async () => {
+    const { stdout } = await run("tar", ["-xzOf", tarball, "package/package.json"]);
+    const { scripts } = JSON.parse(stdout);
+    // npm warns its users of scripts that run at an install, and these are not in the package.
+    const named = ["preinstall", "install", "postinstall", "prepare"].filter((one) => scripts[one]);
+    if (named.length > 0) throw new Error(`package.json has ${named.join(", ")}`);
+  });
   await check("package (publint)", () => tool("publint", ["--strict", tarball]));
   // The package is ESM only, for resolvers that support "exports".
   await check("types (attw)", () => tool("attw", ["--profile", "esm-only", tarball]));

@@ -86,6 +86,16 @@ function packedPage(page, isPacked) {
   });
 }
 
+/**
+ * The package's manifest without the script that npm runs where the package is built from git: a
+ * tarball does not have its file, and npm warns of scripts that run at an install.
+ */
+function packedManifest() {
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  delete manifest.scripts.prepare;
+  return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
 /** Replaces a file by another text until `endPack`. */
 function setFileAside(path, text) {
   const saved = join(setAside, relative(root, path));
@@ -117,6 +127,7 @@ export async function beginPack() {
     .map((path) => relative(root, path).replaceAll(sep, "/"))
     .filter((page) => page.endsWith(".md") && isPacked(page));
   for (const page of pages) setFileAside(join(root, page), packedPage(page, isPacked));
+  setFileAside(join(root, "package.json"), packedManifest());
 }
 
 /** Restores the files that were replaced. */

@@ -7,10 +7,12 @@ const form = document.querySelector("form")!;
 const input = document.querySelector("input")!;
 
 // #region connect
-const worker = new Worker(new URL("./network-worker.js", import.meta.url), { type: "module" });
+const worker = new SharedWorker(new URL("./network-worker.js", import.meta.url), {
+  type: "module",
+});
 const client = await ThinClient.connect(
   "ws://in-this-page:1", // for messages only: `dial` connects
-  { dial: ({ signal }) => dialPort(worker, { signal }) },
+  { dial: ({ signal }) => dialPort(worker.port, { signal }) },
 );
 // #endregion
 

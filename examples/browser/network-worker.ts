@@ -1,4 +1,4 @@
-/** A whole embedded network with a daemon, in a page's worker. */
+/** A whole embedded network with a daemon, in a worker that all tabs share. */
 // #region worker
 import { EmbeddedDaemon } from "katzenpost-thinclient/network";
 import { listenForPorts } from "katzenpost-thinclient/workers";

@@ -6,7 +6,7 @@ import {
   concatBytes,
   randomBytes,
 } from "../bytes/bytes.js";
-import { type MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import { type MessageBoxIndex, ReadCap, WriteCap, checkWriteCap } from "../bytes/opaque.js";
 import { chacha20Random } from "./seeded-random.js";
 import { encodeBaseMultiple, rootScalar } from "./blinding.js";
 import { mutateMessageBoxIndex, stepFrom } from "./message-box-index.js";
@@ -91,7 +91,7 @@ export function checkCap(cap: WriteCap | ReadCap): void {
 
 /** Root private key of a WriteCap (64 bytes; a view). */
 export function rootPrivateKeyOf(writeCap: WriteCap): Uint8Array {
-  checkBytes("writeCap", writeCap, WriteCap.length!);
+  checkWriteCap("writeCap", writeCap);
   return writeCap.subarray(0, rootPrivateKeyLength);
 }
 
@@ -103,7 +103,7 @@ export function rootPublicKeyOf(cap: WriteCap | ReadCap): Uint8Array {
 
 /** The ReadCap of a WriteCap: its bytes from 32 on. Throws RangeError for a wrong length. */
 export function readCapOf(writeCap: WriteCap): ReadCap {
-  checkBytes("writeCap", writeCap, WriteCap.length!);
+  checkWriteCap("writeCap", writeCap);
   return concatBytes(writeCap.subarray(32)) as ReadCap;
 }
 

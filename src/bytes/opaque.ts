@@ -10,6 +10,7 @@ import {
   copyBytes,
   fromBase64,
   fromHex,
+  isBytes,
   randomName,
   toBase64,
   toHex,
@@ -33,9 +34,38 @@ export interface OpaqueCompanion<T extends Bytes> {
   toBase64(value: T): string;
 }
 
-function companion<T extends Bytes>(name: string, length: number | null): OpaqueCompanion<T> {
+const WRITE_CAP_LENGTH = 168;
+const READ_CAP_LENGTH = 136;
+
+/** @throws TypeError, RangeError when `value` is not a WriteCap of 168 bytes. */
+export function checkWriteCap(name: string, value: unknown): asserts value is WriteCap {
+  if (isBytes(value) && value.length === READ_CAP_LENGTH) {
+    throw new RangeError(
+      `\`${name}\` must be a WriteCap of ${WRITE_CAP_LENGTH} bytes, got ${READ_CAP_LENGTH}, ` +
+        "the length of a ReadCap, which does not give the right to write",
+    );
+  }
+  checkBytes(name, value, WRITE_CAP_LENGTH);
+}
+
+/** @throws TypeError, RangeError when `value` is not a ReadCap of 136 bytes. */
+export function checkReadCap(name: string, value: unknown): asserts value is ReadCap {
+  if (isBytes(value) && value.length === WRITE_CAP_LENGTH) {
+    throw new RangeError(
+      `\`${name}\` must be a ReadCap of ${READ_CAP_LENGTH} bytes, got ${WRITE_CAP_LENGTH}, ` +
+        "the length of a WriteCap, which gives the right to write",
+    );
+  }
+  checkBytes(name, value, READ_CAP_LENGTH);
+}
+
+function companion<T extends Bytes>(
+  name: string,
+  length: number | null,
+  check: (name: string, value: unknown, length?: number) => void = checkBytes,
+): OpaqueCompanion<T> {
   const from = (bytes: Uint8Array): T => {
-    checkBytes(name, bytes, length ?? undefined);
+    check(name, bytes, length ?? undefined);
     return copyBytes(bytes) as T;
   };
   return {
@@ -51,12 +81,20 @@ function companion<T extends Bytes>(name: string, length: number | null): Opaque
 /** Right to write a stream of boxes: 168 bytes (root private key 64, then a MessageBoxIndex). */
 export type WriteCap = Opaque<"WriteCap">;
 /** Checked construction and text forms of {@link WriteCap}. */
-export const WriteCap: OpaqueCompanion<WriteCap> = companion("writeCap", 168);
+export const WriteCap: OpaqueCompanion<WriteCap> = companion(
+  "writeCap",
+  WRITE_CAP_LENGTH,
+  checkWriteCap,
+);
 
 /** Right to read a stream of boxes: 136 bytes (root public key 32, then a MessageBoxIndex). */
 export type ReadCap = Opaque<"ReadCap">;
 /** Checked construction and text forms of {@link ReadCap}. */
-export const ReadCap: OpaqueCompanion<ReadCap> = companion("readCap", 136);
+export const ReadCap: OpaqueCompanion<ReadCap> = companion(
+  "readCap",
+  READ_CAP_LENGTH,
+  checkReadCap,
+);
 
 /**
  * Index of a box in a stream: 104 bytes (counter 8, blinding 32, encryption 32, ratchet state 32).

@@ -1,6 +1,6 @@
 /** Durable channels: `openChannels` and the object it returns. */
 import { type PlainBytes, checkBytes, copyBytes, describeType, utf8 } from "../bytes/bytes.js";
-import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import { MessageBoxIndex, ReadCap, WriteCap, checkReadCap } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
@@ -452,10 +452,15 @@ export class Channels implements AsyncDisposable {
         `\`invitation\` must be an invitation or a ReadCap, got ${describeType(invitation)}`,
       );
     }
-    const readCap = ReadCap.from(isCap ? invitation : invitation.readCap);
-    const start = startOf(readCap);
-    const next =
-      isCap || from === "start" ? start : MessageBoxIndex.from(invitation.nextMessageBoxIndex);
+    const given = isCap ? invitation : invitation.readCap;
+    checkReadCap(isCap ? "invitation" : "invitation.readCap", given);
+    const readCap = ReadCap.from(given);
+    let next = startOf(readCap);
+    if (!isCap && from === "next") {
+      const { nextMessageBoxIndex } = invitation;
+      checkBytes("invitation.nextMessageBoxIndex", nextMessageBoxIndex, MessageBoxIndex.length!);
+      next = MessageBoxIndex.from(nextMessageBoxIndex);
+    }
     checkName(name);
     await this.#addChannel({ kind: "reader", name, readCap, next });
     return this.#readers.get(name)!;

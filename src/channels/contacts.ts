@@ -148,11 +148,12 @@ export class Contact {
 
   /**
    * Waits until the replicas have what this side writes for the voucher: the newcomer's payload, or
-   * the member's answer. Both are written again after a restart, because a daemon with its own
-   * network may have lost them: the payload until the answer is here, the answer for a week, or
-   * until something of the newcomer was read.
+   * the member's answer, or after {@link Contacts.cancel} the deletion of the payload. Payload and
+   * answer are written again after a restart, because a daemon with its own network may have lost
+   * them: the payload until the answer is here, the answer for a week, or until something of the
+   * newcomer was read.
    * @param options `signal`: aborting ends the wait, not the exchange.
-   * @throws InvalidStateError as {@link ready}.
+   * @throws InvalidStateError when the exchange failed, or the channels were closed first.
    */
   async stored(
     options: {
@@ -163,7 +164,13 @@ export class Contact {
     checkOptions("options", options, ["signal"]);
     this.#context.checkOpen();
     await this.#exchange.written(options.signal);
-    if (!this.#exchange.isWritten) throw this.#ended("does not exchange its voucher any more");
+    if (this.#exchange.isWritten) return;
+    if (this.info.state !== "cancelled")
+      throw this.#ended("does not exchange its voucher any more");
+    throw new InvalidStateError(
+      `the channels were closed before the voucher of contact ${JSON.stringify(this.name)} was ` +
+        "deleted at the replicas; that continues when they are opened again",
+    );
   }
 
   #ended(what: string): Error {
@@ -182,6 +189,8 @@ export class Contacts {
   /** The number of the next exchange of a group. */
   #serial = 0;
   #watching: Disposable | null = null;
+  /** Cancelled exchanges, whose vouchers are being deleted. */
+  readonly #cancelled = new Set<VoucherExchange>();
   readonly #hooks: ExchangeHooks = {
     names: ({ name }) => channelNames(name),
     answer: async (record) =>
@@ -426,6 +435,7 @@ export class Contacts {
     const isOver = exchange.isOver;
     await exchange.cancel();
     this.#exchanges.delete(`contact ${name}`);
+    this.#cancelled.add(exchange);
     if (!isOver || exchange.record.failure !== null) {
       this.#context.release(channelNames(name));
     }
@@ -451,6 +461,7 @@ export class Contacts {
   close(): void {
     this.#watching?.[Symbol.dispose]();
     for (const exchange of this.#exchanges.values()) exchange.close();
+    for (const exchange of this.#cancelled) exchange.close();
   }
 }
 

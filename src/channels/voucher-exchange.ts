@@ -126,6 +126,8 @@ export class VoucherExchange implements WriteSource, ReadSource {
   #pauseFactor = 1;
   #closed = false;
   #isCancelled = false;
+  /** Whether a cancelled exchange has nothing to delete, or no more. */
+  #isGone = false;
   /** Whether the network may have lost this side's box. */
   #isDoubtful = false;
   readonly #waiters = new Waiters();
@@ -154,17 +156,19 @@ export class VoucherExchange implements WriteSource, ReadSource {
   }
 
   /**
-   * Resolves when the network has this side's box, as far as is known, or when the exchange has
-   * failed or was cancelled, or the channels are closed.
+   * Resolves when the network has this side's box, or its deletion, as far as is known, or when the
+   * exchange has failed, or the channels are closed.
    */
   async written(signal?: AbortSignal): Promise<void> {
-    while (!this.#closed && !this.isWritten) {
-      if (this.#record.state === "failed" || this.#record.state === "cancelled") return;
+    while (!this.#closed && !this.isWritten && this.#record.state !== "failed") {
       await this.#waiters.wait(signal);
     }
   }
 
-  /** Whether the network has this side's box, as far as is known, or the other side has read it. */
+  /**
+   * Whether the network has this side's box, or its deletion, as far as is known, or the other side
+   * has read it.
+   */
   get isWritten(): boolean {
     const isCertain = !this.#isDoubtful && !this.#isRunning;
     switch (this.#record.state) {
@@ -172,6 +176,8 @@ export class VoucherExchange implements WriteSource, ReadSource {
         return isCertain;
       case "answered":
         return isCertain || this.#record.reply === null;
+      case "cancelled":
+        return this.#isGone;
       default:
         return this.#record.state === "replied" || this.#record.state === "opened";
     }
@@ -418,6 +424,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
     const { client, store } = this.#context;
     await client.tombstone(this.#record.streamWriteCap!, this.#box(0), { signal });
     await store.commit((draft) => draft.delete(exchangeKey(this.key)));
+    this.#isGone = true;
     this.#closed = true;
   }
 
@@ -468,6 +475,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
       throw error;
     }
     this.#record = next;
+    this.#isGone = !isOut;
     if (!isOut) this.#closed = true;
     this.#waiters.wake();
     scheduler.kick();

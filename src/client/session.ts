@@ -387,7 +387,10 @@ export class Session {
       isGraceful: this.#shutdownSeen,
       error,
     };
-    this.#options.logger.warn("connection to the daemon lost", { error: error?.message ?? "" });
+    this.#options.logger.warn("connection to the daemon lost", {
+      isGraceful: this.#shutdownSeen,
+      error: (error ?? hungUp(this.#shutdownSeen)).message,
+    });
     if (this.#backoff?.lost(this.#lostAt) === false) {
       this.#options.logger.warn("connections keep getting lost: waiting longer", {
         hint: "the daemon keeps exiting, or another client uses this client's session token",
@@ -473,7 +476,9 @@ export class Session {
 }
 
 function hungUp(saidGoodbye: boolean): ConnectionLostError {
-  const how = saidGoodbye ? "the daemon ended" : "the daemon closed the connection";
+  const how = saidGoodbye
+    ? "the daemon said goodbye and closed the connection"
+    : "the daemon closed the connection without a goodbye";
   return new ConnectionLostError(how);
 }
 

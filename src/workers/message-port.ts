@@ -93,6 +93,14 @@ function takeLock(): Promise<HeldLock | null> {
 /** How long what an end posted may still be on its way when its lock is free, in ms. */
 const LAST_MESSAGES_MS = 1000;
 
+/** What somebody wants to know of an end. */
+interface PortWatcher {
+  /** Called when the first bytes come. */
+  onFirstBytes?(): void;
+  /** Called once the connection has ended. */
+  onEnd?(): void;
+}
+
 /** One end of a pair of ports. */
 class MessagePortTransport implements Transport {
   readonly address: string;
@@ -119,13 +127,12 @@ class MessagePortTransport implements Transport {
    */
   readonly #onPageHide = (): void => this.destroy();
 
-  /** Called once the connection has ended. */
-  readonly #onEnd: () => void;
+  readonly #watcher: PortWatcher;
 
-  constructor(port: MessagePortLike, address: string, onEnd: () => void = () => {}) {
+  constructor(port: MessagePortLike, address: string, watcher: PortWatcher = {}) {
     this.#port = port;
     this.address = address;
-    this.#onEnd = onEnd;
+    this.#watcher = watcher;
     port.addEventListener("message", ({ data }: PortEvent) => this.#take(data));
     port.addEventListener("messageerror", () => {
       this.#refuse("a message that cannot be read");
@@ -192,6 +199,12 @@ class MessagePortTransport implements Transport {
     this.#letGo();
   }
 
+  /** Ends the connection, because the other end will never serve it. */
+  fail(error: Error): void {
+    this.#post(GONE);
+    this.#finish(error);
+  }
+
   /** Ends the connection soon after the other end's lock is free, because that end is gone. */
   endWith(lock: string): void {
     const gone = (): void => {
@@ -245,6 +258,7 @@ class MessagePortTransport implements Transport {
       this.#refuse("bytes after its end");
       return;
     }
+    if (!this.#received) this.#watcher.onFirstBytes?.();
     this.#received = true;
     this.#held += piece.length;
     if (this.#held > WINDOW_BYTES + PIECE_BYTES) this.#refuse("more bytes than it was allowed");
@@ -297,7 +311,7 @@ class MessagePortTransport implements Transport {
     this.#port.close();
     page.removeEventListener?.("pagehide", this.#onPageHide);
     this.#release();
-    this.#onEnd();
+    this.#watcher.onEnd?.();
   }
 
   #post(message: Uint8Array | number | string | object, transfer: ArrayBuffer[] = []): void {
@@ -341,6 +355,14 @@ const CONNECT = "katzenpost-thinclient connect";
 /** A listener posts this into a port that it accepts. */
 const ACCEPTED = "accepted";
 
+/** Says that a worker's program failed, as its `error` or `unhandledrejection` event tells it. */
+function workerFailed(event: { readonly message?: unknown; readonly reason?: unknown }): string {
+  const { message, reason } = event;
+  if (typeof message === "string" && message !== "") return `its program failed: ${message}`;
+  if (reason instanceof Error) return `its program failed: ${String(reason)}`;
+  return "its program failed and does not say why";
+}
+
 declare const MessageChannel: new () => {
   readonly port1: MessagePortLike;
   readonly port2: MessagePortLike;
@@ -349,9 +371,8 @@ declare const MessageChannel: new () => {
 /**
  * Connects to a {@link listenForPorts} on the other side of `target`: a worker, or a port that
  * leads to one. Pass it as a client's `dial` option.
- * @throws (rejects) ConnectError when the other side is gone; the signal's reason when it is
- * aborted. A worker that does not listen (yet) is waited for until then. TypeError, at once, for an
- * unknown option.
+ * @throws (rejects) ConnectError when the other side is gone, or its program has failed; the
+ * signal's reason when it is aborted. A worker that does not listen (yet) is waited for until then. TypeError, at once, for an unknown option.
  */
 export function dialPort(
   target: MessageEndpoint,
@@ -369,35 +390,43 @@ export function dialPort(
     const { port1, port2 } = new MessageChannel();
     let lock: HeldLock | null = null;
     let isSettled = false;
+    let transport: MessagePortTransport | null = null;
     const settle = (): void => {
       isSettled = true;
       leave?.();
       port1.removeEventListener("message", onMessage);
       port1.removeEventListener("close", onClose);
-      target.removeEventListener("error", onError);
     };
+    const ignoreErrors = (): void => target.removeEventListener("error", onError);
     const fail = (error: unknown): void => {
       settle();
+      ignoreErrors();
       lock?.release();
       port1.close();
       reject(error);
     };
+    const failure = (why: string): Error =>
+      new ConnectError(`cannot connect to ${address}: ${why}`);
     const onMessage = ({ data }: PortEvent): void => {
-      if (data !== ACCEPTED) {
-        fail(
-          new ConnectError(`cannot connect to ${address}: it did not answer as a listener does`),
-        );
-        return;
+      if (isReason(data)) fail(failure(data[GONE]));
+      else if (data !== ACCEPTED) fail(failure("it did not answer as a listener does"));
+      else {
+        settle();
+        transport = new MessagePortTransport(port1, address, {
+          onFirstBytes: ignoreErrors,
+          onEnd() {
+            ignoreErrors();
+            lock?.release();
+          },
+        });
+        resolve(transport);
       }
-      settle();
-      resolve(new MessagePortTransport(port1, address, () => lock?.release()));
     };
-    const onClose = (): void => {
-      fail(new ConnectError(`cannot connect to ${address}: nothing listens there`));
-    };
-    const onError = (event: { readonly message?: unknown }): void => {
-      const why = typeof event.message === "string" ? `: ${event.message}` : "";
-      fail(new ConnectError(`cannot connect to ${address}: the worker failed${why}`));
+    const onClose = (): void => fail(failure("nothing listens there"));
+    const onError = (event: object): void => {
+      const error = failure(workerFailed(event));
+      if (transport === null) fail(error);
+      else transport.fail(error);
     };
     const leave = signal && onAbort(signal, () => fail(signal.reason));
     port1.addEventListener("message", onMessage);
@@ -418,13 +447,16 @@ export function dialPort(
 
 /**
  * Accepts the connections of {@link dialPort}: call `listenForPorts(self)` at the beginning of a
- * worker's or shared worker's program, before any await. Pass it to `Daemon.listen`.
+ * worker's or shared worker's program, before any await. Pass it to `Daemon.listen`. Until then pages
+ * wait. If the program fails meanwhile, their connections end with a ConnectError that says why.
  * @param source where the ports come from.
  * @param address the other end's name in messages; `page` by default.
  */
 export function listenForPorts(source: MessageSource, address = "page"): Listener {
-  const early: Transport[] = [];
+  const early = new Set<MessagePortTransport>();
   let accept: ((transport: Transport) => void) | null = null;
+  /** Why nobody serves, as far as this is known. */
+  let failed: string | null = null;
   const onMessage = ({ data }: PortEvent): void => {
     // A copy of a posted message, so only a real port has methods.
     const { type, port, lock } = (data ?? {}) as {
@@ -433,12 +465,25 @@ export function listenForPorts(source: MessageSource, address = "page"): Listene
       lock?: unknown;
     };
     if (type !== CONNECT || typeof port?.postMessage !== "function") return;
-    port.postMessage(ACCEPTED, []);
+    if (failed === null) port.postMessage(ACCEPTED, []);
     const transport = new MessagePortTransport(port, address);
     if (typeof lock === "string") transport.endWith(lock);
-    if (accept === null) early.push(transport);
+    if (failed !== null) transport.destroy(failed);
+    else if (accept === null) early.add(transport);
     else accept(transport);
   };
+  // A shared worker's errors reach only itself, so pages are told through their ports.
+  const onFailure = (event: object): void => {
+    failed = workerFailed(event);
+    for (const transport of early) transport.destroy(failed);
+    early.clear();
+  };
+  const ignoreFailures = (): void => {
+    source.removeEventListener("error", onFailure);
+    source.removeEventListener("unhandledrejection", onFailure);
+  };
+  source.addEventListener("error", onFailure);
+  source.addEventListener("unhandledrejection", onFailure);
   const sources = new Set<MessageSource>([source]);
   source.addEventListener("message", onMessage);
   // A shared worker gets an event for each page, with a separate port.
@@ -455,12 +500,18 @@ export function listenForPorts(source: MessageSource, address = "page"): Listene
     address,
     open(onTransport) {
       accept = onTransport;
-      for (const transport of early.splice(0)) onTransport(transport);
+      ignoreFailures();
+      failed = null;
+      const waiting = [...early];
+      early.clear();
+      for (const transport of waiting) onTransport(transport);
     },
     close() {
       source.removeEventListener("connect", onConnect);
       for (const one of sources) one.removeEventListener("message", onMessage);
-      for (const transport of early.splice(0)) transport.destroy();
+      ignoreFailures();
+      for (const transport of early) transport.destroy();
+      early.clear();
       return Promise.resolve();
     },
   };

@@ -87,6 +87,9 @@ test("invites and accepts contacts, and lists them without a daemon", TIMEOUT, a
     [contact!["name"], contact!["state"], contact!["displayName"]],
     ["alice", "answered", "alice"],
   );
+  const complete = await run("b", ["cancel", "alice"]);
+  assert.equal(complete.code, 2);
+  assert.match(complete.stderr, /"alice" is a contact already/);
   // send and read take the names of contacts.
   const sent = await run("b", ["send", "alice", "--quiet"], "hello");
   assert.deepEqual([sent.code, sent.stdout, sent.stderr], [0, "", ""]);
@@ -105,6 +108,34 @@ test("invites and accepts contacts, and lists them without a daemon", TIMEOUT, a
   assert.match(table.stdout, /^bob +contact +opened/m);
 });
 
+test("cancel withdraws a voucher, and frees the name", TIMEOUT, async () => {
+  const folder = network.newFolder();
+  const run = runner(folder);
+  const invite = ["channel", "invite", "bob", "--json", "--store", join(folder, "a")];
+  const invited = await katz(invite, { cwd: folder, env: network.env, onStdout: interruptOnce });
+  const [voucher] = recordsOf(invited.stdout);
+  const waiting = await katz(["channel", "list", "--store", join(folder, "a")]);
+  assert.match(waiting.stdout, /^bob +contact +(minted|published)/m);
+  assert.match(waiting.stderr, /^1 contact waits .*katz channel cancel NAME withdraws/m);
+  const cancelled = await run("a", ["cancel", "bob", "--json"]);
+  assert.equal(cancelled.code, 0, cancelled.stderr);
+  const [contact] = recordsOf(cancelled.stdout);
+  assertShape(contact!, "contact");
+  assert.deepEqual([contact!["name"], contact!["state"]], ["bob", "cancelled"]);
+  const list = await katz(["channel", "list", "--store", join(folder, "a")]);
+  assert.deepEqual([list.stdout, list.stderr], ["", "the store is empty\n"]);
+
+  writeFileSync(join(folder, "voucher"), String(voucher!["voucher"]), { mode: 0o600 });
+  const late = await run("b", ["accept", "alice", "voucher"]);
+  assert.equal(late.code, 1, late.stderr);
+  assert.match(late.stderr, /the newcomer deleted the voucher/);
+  const removed = await run("b", ["cancel", "alice"]);
+  assert.deepEqual([removed.code, removed.stdout], [0, ""], removed.stderr);
+  assert.match(removed.stderr, /^"alice" is removed$/m);
+  const again = await run("b", ["create", "to alice"]);
+  assert.equal(again.code, 0, again.stderr);
+});
+
 test("mistakes end with their exit code, and messages do not repeat secrets", TIMEOUT, async () => {
   const folder = network.newFolder();
   const run = runner(folder);
@@ -113,6 +144,7 @@ test("mistakes end with their exit code, and messages do not repeat secrets", TI
   for (const [args, code, message] of [
     [["send", "nobody"], 2, /no channel or contact "nobody"/],
     [["read", "nobody"], 2, /no channel or contact "nobody"/],
+    [["cancel", "nobody"], 2, /no contact "nobody"/],
     [["accept", "zoe", secret], 2, /looks like a voucher itself/],
     [["read", "zoe", "--import", capability], 2, /looks like a capability itself/],
     [["create", "x".repeat(201)], 2, /`name` must be 1 to 200 characters/],
@@ -160,7 +192,7 @@ test("help and completion know the subcommands", async () => {
     katz(["complete", "--", "channel", "read", "--im"]),
   ]);
   assert.equal(alone.stdout, group.stdout);
-  for (const name of ["create", "send", "read", "list", "invite", "accept"]) {
+  for (const name of ["create", "send", "read", "list", "invite", "accept", "cancel"]) {
     assert.match(group.stdout, new RegExp(`^ {2}${name} {2,}\\S`, "m"));
   }
   assert.match(create.stdout, /^USAGE\n {2}katz channel create NAME \[FLAGS\]\n/);
@@ -169,7 +201,7 @@ test("help and completion know the subcommands", async () => {
   assert.match(wrong.stderr, /there is no command channel craete; did you mean create\?/);
   assert.deepEqual(
     linesOf(proposed.stdout).map((line) => line.split("\t")[0]),
-    ["create", "send", "read", "list", "invite", "accept"],
+    ["create", "send", "read", "list", "invite", "accept", "cancel"],
   );
   assert.match(flags.stdout, /^--import\t/);
 });

@@ -379,6 +379,12 @@ test("a file that changed since is sent again with another ticket", async () => 
   const second = await network.katz(["send", file]);
   assert.equal(second.code, 0);
   assert.notEqual(second.stdout, first.stdout);
+  assert.match(
+    second.stderr,
+    /^file\.bin has changed since the interrupted send: this is a new ticket; the earlier one cannot be completed$/m,
+  );
+  const third = await network.katz(["send", file]);
+  assert.doesNotMatch(third.stderr, /ticket; the earlier/, "nothing was interrupted");
   const into = network.newFolder();
   await network.katz(["receive", "-", "--into", into], { input: second.stdout });
   assert.equal(readFileSync(join(into, "file.bin"), "utf8"), "shorter");

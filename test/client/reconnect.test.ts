@@ -114,7 +114,11 @@ test("a dial that never ends does not stop reconnecting", async () => {
 
 test("a loss is reported once, with its cause, and as graceful only after a shutdown event", async () => {
   for (const graceful of [true, false]) {
-    const { client, connection, of } = await connectedPair();
+    const logged: unknown[] = [];
+    const warn = (message: string, fields?: object): void => void logged.push(message, fields);
+    const ignore = (): void => {};
+    const logger = { debug: ignore, info: ignore, warn, error: ignore };
+    const { client, connection, of } = await connectedPair({ logger });
     if (graceful) connection.send({ kind: "shutdownEvent" });
     await turn();
     connection.transport.end();
@@ -122,6 +126,13 @@ test("a loss is reported once, with its cause, and as graceful only after a shut
     const { type, isGraceful, error } = of("daemonDisconnected")[0]!;
     assert.deepEqual([type, isGraceful, error], ["daemonDisconnected", graceful, null]);
     assert.equal(of("daemonDisconnected").length, 1);
+    const how = graceful
+      ? "the daemon said goodbye and closed the connection"
+      : "the daemon closed the connection without a goodbye";
+    assert.deepEqual(logged, [
+      "connection to the daemon lost",
+      { isGraceful: graceful, error: how },
+    ]);
     assert.equal(client.isConnected(), false);
     assert.equal(client.state, "reconnecting");
     await client.stop();

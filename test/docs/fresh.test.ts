@@ -54,6 +54,21 @@ describe("the pages", () => {
     assert.deepEqual(dead, []);
   });
 
+  test("of the guide end with a link to the next one", () => {
+    const text = (name: string): string => readFileSync(join(root, "docs/guide", name), "utf8");
+    const order = [...text("README.md").matchAll(/\]\(([\w-]+\.md)\)/g)].map(([, name]) => name!);
+    const all = readdirSync(join(root, "docs/guide")).filter((name) => name !== "README.md");
+    assert.deepEqual([...order].sort(), all.sort());
+    const next = order.map((name) => {
+      const last = text(name).trimEnd().split("\n").at(-1)!;
+      return [name, /^Next: \[[^\]]+\]\(([\w-]+\.md)\)/.exec(last)?.[1]];
+    });
+    assert.deepEqual(
+      next,
+      order.map((name, at) => [name, order[at + 1]]),
+    );
+  });
+
   test("can all be reached from the README", () => {
     const reached = new Set(["README.md"]);
     for (const page of reached) {

@@ -4,8 +4,14 @@ import { test } from "node:test";
 import vm from "node:vm";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ConnectError, ConnectionLostError, ProtocolError } from "../../src/errors/errors.js";
+import type { Transport } from "../../src/transport/transport.js";
 import { dialShared } from "../../src/workers/dial-shared.js";
-import { dialPort, messagePortTransport } from "../../src/workers/message-port.js";
+import {
+  type MessageEndpoint,
+  dialPort,
+  listenForPorts,
+  messagePortTransport,
+} from "../../src/workers/message-port.js";
 import { Recorder, pattern } from "../transport/transport-recorder.js";
 
 function pair(): { readonly recorder: Recorder; readonly hostile: MessagePort } {
@@ -150,4 +156,83 @@ test("dialling an end that is gone or answers otherwise gives a ConnectError", a
     message: "cannot connect to a worker: nothing listens there",
   });
   for (const { port1 } of [answering, closing]) port1.close();
+});
+
+/** A browser's worker as both sides see it. */
+function fakeWorker(): { readonly worker: MessageEndpoint & EventTarget; scope: EventTarget } {
+  const scope = new EventTarget();
+  const postMessage = (data: unknown): void => {
+    // Only a transfer gives the port to the other side, which in a fake is the same thread.
+    scope.dispatchEvent(Object.assign(new Event("message"), { data }));
+  };
+  return { worker: Object.assign(new EventTarget(), { postMessage }), scope };
+}
+
+function failure(type: string, fields: object): Event {
+  return Object.assign(new Event(type), fields);
+}
+
+test("a worker that fails before it serves refuses all pages, and says why", async () => {
+  for (const [event, why] of [
+    [
+      failure("error", { message: "Uncaught ConfigError: in use" }),
+      "failed: Uncaught ConfigError: in use",
+    ],
+    [failure("unhandledrejection", { reason: new Error("in use") }), "failed: Error: in use"],
+    [failure("error", {}), "failed and does not say why"],
+  ] as const) {
+    const { worker, scope } = fakeWorker();
+    const listener = listenForPorts(scope);
+    const early = Recorder.open(await dialPort(worker));
+    scope.dispatchEvent(event);
+    const error = await early.closed;
+    assert.ok(error instanceof ConnectError, String(error));
+    assert.equal(error.message, `worker: its program ${why}`);
+    await assert.rejects(dialPort(worker), {
+      name: "ConnectError",
+      message: `cannot connect to worker: its program ${why}`,
+    });
+    // If it serves after all, pages can connect.
+    listener.open((transport) => transport.write(pattern(3)));
+    for (let pages = 0; pages < 2; pages++) {
+      const transport = await dialPort(worker);
+      await Recorder.open(transport).received(3);
+      transport.destroy();
+      // From then on failures are the program's own affair.
+      scope.dispatchEvent(event);
+    }
+  }
+});
+
+test("until the first bytes a worker's failure ends the connection, and says why", async () => {
+  const { worker, scope } = fakeWorker();
+  const served: Transport[] = [];
+  listenForPorts(scope).open((transport) => served.push(transport));
+  const broken = (): boolean => worker.dispatchEvent(failure("error", { message: "out of luck" }));
+  const silent = Recorder.open(await dialPort(worker));
+  broken();
+  const error = await silent.closed;
+  assert.ok(error instanceof ConnectError, String(error));
+  assert.equal(error.message, "cannot connect to worker: its program failed: out of luck");
+
+  const transport = await dialPort(worker);
+  const heard = Recorder.open(transport);
+  served.at(-1)!.write(pattern(3));
+  await heard.received(3);
+  broken();
+  served.at(-1)!.write(pattern(3));
+  await heard.received(6);
+  transport.destroy();
+});
+
+test("a tab connects by itself where the shared worker fails", async () => {
+  const { worker: port, scope } = fakeWorker();
+  listenForPorts(scope);
+  scope.dispatchEvent(failure("error", { message: "no such address" }));
+  const worker = Object.assign(new EventTarget(), {
+    port: Object.assign(port, { start() {}, close() {} }),
+  });
+  const own = messagePortTransport(new MessageChannel().port1, "its own");
+  assert.equal(await dialShared(() => worker, { dial: async () => own }), own);
+  own.destroy();
 });

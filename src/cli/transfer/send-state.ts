@@ -70,18 +70,39 @@ export class StateFile {
     return new StateFile(join(folder, `${name}.json`), files);
   }
 
-  /** The state of a transfer with exactly these files and this box size; null if there is none. */
-  async load(chunk: number): Promise<SendState | null> {
+  /**
+   * The state of a transfer of these files, and why it cannot continue with boxes of this size.
+   * There is none if nothing was interrupted.
+   */
+  async load(chunk: number): Promise<{
+    readonly state: SendState | null;
+    readonly obsolete: string | null;
+  }> {
     let state: SendState;
     try {
       state = parseState(await readFile(this.path, "utf8"));
     } catch {
       // There is no state, or it is unusable.
-      return null;
+      return { state: null, obsolete: null };
     }
-    const same = JSON.stringify(state.files) === JSON.stringify(this.#files);
+    const obsolete = this.#obsolete(state, chunk);
+    return { state: obsolete === null ? state : null, obsolete };
+  }
+
+  #obsolete(state: SendState, chunk: number): string | null {
+    const changed = this.#files.filter((file, i) => {
+      return JSON.stringify(file) !== JSON.stringify(state.files[i]);
+    });
+    if (changed.length === 1) return `${changed[0]!.name} has changed since the interrupted send`;
+    if (changed.length > 1) {
+      return `${changed.length} files have changed since the interrupted send`;
+    }
+    if (state.chunk !== chunk) {
+      return "the interrupted send was for a network with boxes of another length";
+    }
     const age = Date.now() - state.startedAt.getTime();
-    return same && state.chunk === chunk && age >= 0 && age < MAX_AGE_MS ? state : null;
+    if (age >= 0 && age < MAX_AGE_MS) return null;
+    return "the interrupted send began more than six days ago, and its boxes may be gone";
   }
 
   /** Saves a state. */

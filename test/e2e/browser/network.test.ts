@@ -67,6 +67,18 @@ test("a network in a page", { timeout: 540_000 }, async (t) => {
     await page.close();
   });
 
+  await t.test("says at once why the worker of a second tab does not start", async () => {
+    const [first, second] = [await open(browser, server), await open(browser, server)];
+    await connect(first, "own", "in use");
+    for (const kind of ["own", "shared"] as const) {
+      await assert.rejects(
+        connect(second, kind, "in use"),
+        /ConnectError: .*worker: its program failed: .*in use by another tab/,
+      );
+    }
+    await Promise.all([first.close(), second.close()]);
+  });
+
   await t.test("keeps boxes over a reload", async () => {
     const page = await open(browser, server);
     await connect(page, "own", "kept boxes");

@@ -172,9 +172,25 @@ const accept = buildCommand({
   },
 });
 
+const cancel = buildCommand({
+  loader: async () => (await import("./cancel.js")).cancel,
+  parameters: {
+    flags: { store, ...clientFlags },
+    positional: { kind: "tuple", parameters: [nameOf("A contact that waits, or that failed")] },
+  },
+  docs: {
+    brief: "Withdraw an invitation that was not answered",
+    fullDescription: described(
+      "Removes a contact that waits for the other side, or that failed, and deletes its voucher\n" +
+        "at the network's replicas, so that nobody can answer it. Its name is free again.",
+      ["katz channel cancel bob"],
+    ),
+  },
+});
+
 /** `katz channel`. */
 export const channel = buildRouteMap({
-  routes: { create, send, read, list, invite, accept },
+  routes: { create, send, read, list, invite, accept, cancel },
   docs: {
     brief: "Send and read messages that survive crashes",
     fullDescription: described(

@@ -1,11 +1,14 @@
 /** `katz channel list`: shows the content of the store. */
 import { existsSync } from "node:fs";
 import { ThinClient } from "katzenpost-thinclient";
-import { openChannels } from "katzenpost-thinclient/channels";
+import { type VoucherState, openChannels } from "katzenpost-thinclient/channels";
 import { type StoreFlags, storeFolder } from "../../channel-store.js";
 import type { Output, OutputFlags } from "../../output.js";
 import { runCommand } from "../../run.js";
 import { counted, table } from "../../text.js";
+
+/** The states of a contact that does not wait for the other side. */
+const isOver: ReadonlySet<VoucherState> = new Set(["opened", "answered", "failed", "cancelled"]);
 
 /** Flags of the command. */
 export interface ListFlags extends OutputFlags, StoreFlags {}
@@ -22,8 +25,9 @@ export function list(flags: ListFlags): Promise<void> {
     const client = new ThinClient({ dial: { tcp: { address: "127.0.0.1:1" } } });
     try {
       await using channels = await openChannels(client, folder);
+      const contacts = await channels.contacts.list();
       show(output, [
-        ...(await channels.contacts.list()).map((contact) => ({
+        ...contacts.map((contact) => ({
           record: { type: "contact", ...contact },
           cells: [contact.name, "contact", contact.failure ?? contact.state],
         })),
@@ -44,6 +48,13 @@ export function list(flags: ListFlags): Promise<void> {
           ],
         })),
       ]);
+      const waiting = contacts.filter(({ state }) => !isOver.has(state)).length;
+      if (waiting > 0) {
+        output.remark(
+          `${counted(waiting, "contact waits", "contacts wait")} for the other side: the same ` +
+            "invite or accept continues, katz channel cancel NAME withdraws",
+        );
+      }
     } finally {
       await client.stop();
     }

@@ -105,11 +105,15 @@ export async function sendFiles(
     message: "another katz send is sending the same files",
     advice: "Wait for it: its ticket is valid for them",
   });
-  let state = await stateFile.load(chunk);
+  const { state: interrupted, obsolete } = await stateFile.load(chunk);
+  let state = interrupted;
   const isResumed = state !== null;
   if (state) {
     output.remark(`continuing after ${counted(state.boxesDone, "box", "boxes")}`);
   } else {
+    if (obsolete !== null) {
+      output.remark(`${obsolete}: this is a new ticket; the earlier one cannot be completed`);
+    }
     using reading = new Progress(output, "reading", 0, total);
     const entries = await digestFiles(files, signal, (done, name) => reading.update(done, name));
     state = newState(files, entries, chunk);

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { generateKeypair, readCapOf } from "../../src/bacap/index.js";
+import { world } from "./world.js";
+
+it("channels say which capability they want, and which they got", async () => {
+  const { clock, open } = world();
+  const channels = await open();
+  const { writeCap } = generateKeypair();
+  const readCap = readCapOf(writeCap);
+  for (const [name, wrong] of [
+    ["invitation", writeCap],
+    ["invitation.readCap", { readCap: writeCap, nextMessageBoxIndex: readCap.subarray(32) }],
+  ] as const) {
+    await assert.rejects(channels.import("in", wrong as never), {
+      name: "RangeError",
+      message:
+        `\`${name}\` must be a ReadCap of 136 bytes, got 168, the length of a WriteCap, which ` +
+        "gives the right to write",
+    });
+  }
+  await assert.rejects(channels.import("in", { readCap } as never), {
+    name: "TypeError",
+    message: "`invitation.nextMessageBoxIndex` must be a Uint8Array, got undefined",
+  });
+  await assert.rejects(channels.adopt("out", readCap as never), {
+    name: "RangeError",
+    message:
+      "`writeCap` must be a WriteCap of 168 bytes, got 136, the length of a ReadCap, which does " +
+      "not give the right to write",
+  });
+  assert.deepEqual(await channels.list(), []);
+  await clock.runUntil(channels.close());
+});

@@ -3,33 +3,8 @@
  * capability or index of the wrong length (spec/thin-protocol §10, defect 13), so the client checks
  * them before it sends.
  */
-import { checkBytes, describeType, isBytes } from "../bytes/bytes.js";
-import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
-
-const WRITE_CAP_LENGTH = 168;
-const READ_CAP_LENGTH = 136;
-
-/** @throws TypeError, RangeError when `value` is not a WriteCap of 168 bytes. */
-export function checkWriteCap(name: string, value: unknown): asserts value is WriteCap {
-  if (isBytes(value) && value.length === READ_CAP_LENGTH) {
-    throw new RangeError(
-      `\`${name}\` must be a WriteCap of ${WRITE_CAP_LENGTH} bytes, got ${READ_CAP_LENGTH}, ` +
-        "the length of a ReadCap, which does not give the right to write",
-    );
-  }
-  checkBytes(name, value, WRITE_CAP_LENGTH);
-}
-
-/** @throws TypeError, RangeError when `value` is not a ReadCap of 136 bytes. */
-export function checkReadCap(name: string, value: unknown): asserts value is ReadCap {
-  if (isBytes(value) && value.length === WRITE_CAP_LENGTH) {
-    throw new RangeError(
-      `\`${name}\` must be a ReadCap of ${READ_CAP_LENGTH} bytes, got ${WRITE_CAP_LENGTH}, ` +
-        "the length of a WriteCap, which gives the right to write",
-    );
-  }
-  checkBytes(name, value, READ_CAP_LENGTH);
-}
+import { checkBytes, describeType } from "../bytes/bytes.js";
+import type { MessageBoxIndex } from "../bytes/opaque.js";
 
 /** @throws TypeError, RangeError when `value` is not a MessageBoxIndex of 104 bytes. */
 export function checkBoxIndex(name: string, value: unknown): asserts value is MessageBoxIndex {

@@ -1,14 +1,14 @@
 /** Reads and writes boxes, and replaces envelopes that grow old. */
 import { type Bytes, copyBytes, equalBytes, type PlainBytes, textOrBytes } from "../bytes/bytes.js";
-import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
-import { checkFlag } from "../bytes/options.js";
 import {
-  checkBoxIndex,
-  checkCallback,
-  checkInteger,
+  MessageBoxIndex,
+  ReadCap,
+  WriteCap,
   checkReadCap,
   checkWriteCap,
-} from "./argument-checks.js";
+} from "../bytes/opaque.js";
+import { checkFlag } from "../bytes/options.js";
+import { checkBoxIndex, checkCallback, checkInteger } from "./argument-checks.js";
 import {
   type CallOptions,
   checkCallOptions,

@@ -6,9 +6,9 @@ import {
   describeType,
   type PlainBytes,
 } from "../bytes/bytes.js";
-import { MessageBoxIndex, WriteCap, type WriteCapHash } from "../bytes/opaque.js";
+import { MessageBoxIndex, WriteCap, type WriteCapHash, checkWriteCap } from "../bytes/opaque.js";
 import { checkFlag, checkOptions } from "../bytes/options.js";
-import { checkBoxIndex, checkInteger, checkWriteCap } from "./argument-checks.js";
+import { checkBoxIndex, checkInteger } from "./argument-checks.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { REPLICA_ERROR_TOMBSTONE } from "../errors/codes.js";
 import { hasCode, ProtocolError, type ThinClientError } from "../errors/errors.js";

@@ -11,9 +11,9 @@ import {
   type PlainBytes,
   randomBytes,
 } from "../bytes/bytes.js";
-import { MessageBoxIndex, type ReadCap, WriteCap } from "../bytes/opaque.js";
+import { MessageBoxIndex, type ReadCap, WriteCap, checkWriteCap } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
-import { checkBoxIndex, checkCallback, checkWriteCap } from "./argument-checks.js";
+import { checkBoxIndex, checkCallback } from "./argument-checks.js";
 import { type BoxContext, isThere, writeBox } from "./boxes.js";
 import {
   type CallOptions,

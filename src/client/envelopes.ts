@@ -12,15 +12,11 @@ import {
   MessageBoxIndex,
   ReadCap,
   WriteCap,
+  checkReadCap,
+  checkWriteCap,
 } from "../bytes/opaque.js";
 import { checkFlag, checkOptions } from "../bytes/options.js";
-import {
-  checkBoxIndex,
-  checkInteger,
-  checkReadCap,
-  checkSomeBytes,
-  checkWriteCap,
-} from "./argument-checks.js";
+import { checkBoxIndex, checkInteger, checkSomeBytes } from "./argument-checks.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { arqErrorFromReply } from "../errors/from-reply.js";
 import { envelopeKey } from "../wire/operations.js";

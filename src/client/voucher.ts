@@ -6,8 +6,8 @@ import {
   copyBytes,
   describeType,
 } from "../bytes/bytes.js";
-import type { ReadCap, WriteCap } from "../bytes/opaque.js";
-import { checkSomeBytes, checkWriteCap } from "./argument-checks.js";
+import { type ReadCap, type WriteCap, checkWriteCap } from "../bytes/opaque.js";
+import { checkSomeBytes } from "./argument-checks.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { required, type Calls } from "./calls.js";
 

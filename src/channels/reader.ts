@@ -453,7 +453,8 @@ export class Reader implements AsyncIterable<Message> {
   takeQuestion(): ReadTask {
     this.#isReading = true;
     const now = this.#context.scheduler.date();
-    if (!this.#isNew && Math.abs(now - this.#askedAt) >= AWAY_MS) this.#wasAway = true;
+    // A time of 0 means that no answer came yet.
+    if (this.#askedAt > 0 && Math.abs(now - this.#askedAt) >= AWAY_MS) this.#wasAway = true;
     const burst = this.#burst;
     return {
       boxes: burst,
@@ -549,7 +550,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#dueAt = scheduler.now() + this.#pauseFactor * scheduler.basePauseMs;
     this.#pauseFactor = Math.min(this.#pauseFactor * 2, scheduler.longestPauseFactor);
     const isTime = this.#wasAway || this.#isNew || this.#misses % LOOK_AHEAD_EVERY === 0;
-    if (isTime && !this.#side && !this.#look) this.#beginLook();
+    if (isTime && !this.#side && !this.#look && !this.#closed) this.#beginLook();
   }
 
   #beginLook(): void {
@@ -619,21 +620,19 @@ export class Reader implements AsyncIterable<Message> {
       return true;
     };
     const start: Place = { index: this.#next, distance: 0 };
-    let absent = start;
+    /** The nearest box that was there. It may prove nothing; then a later one can. */
     let first: Place | null = null;
-    for (let at = start, n = 0; at.distance < LOOK_AHEAD && !first; n++) {
+    for (let at = start, n = 0; at.distance < LOOK_AHEAD && proven <= 0; n++) {
       at = horizon.marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
-      if (await isThere(at)) first = at;
-      else absent = at;
+      if (await isThere(at)) first ??= at;
       yield;
     }
-    if (!first) {
+    if (proven <= 0) {
       // If only a few boxes exist, none of them may lie at one of those distances.
       let at = horizon.scanned ?? start;
-      for (let n = 0; n < SCAN && !first; n++) {
-        const before = at;
+      for (let n = 0; n < SCAN && proven <= 0; n++) {
         at = await this.#stepTo(at, at.distance + 1, signal);
-        if (await isThere(at)) [absent, first] = [before, at];
+        if ((await isThere(at)) && at.distance < (first?.distance ?? Infinity)) first = at;
         yield;
       }
       horizon.scanned = at.distance < LOOK_AHEAD ? at : null;
@@ -654,15 +653,17 @@ export class Reader implements AsyncIterable<Message> {
       return;
     }
     // Boxes expire in the order in which they were stored, so a binary search finds the first one
-    // left.
-    while (first.distance - absent.distance > 1) {
-      const halfway = Math.floor((absent.distance + first.distance) / 2);
+    // left. Those that were missing before the proof may have been stored since, so the search asks
+    // for them again. It asks for nothing that may not have been stored yet.
+    let absent = start;
+    let lost = Math.min(first.distance, proven);
+    while (lost - absent.distance > 1) {
+      const halfway = Math.floor((absent.distance + lost) / 2);
       const middle = await this.#stepTo(absent, halfway, signal);
-      if (await isThere(middle)) first = middle;
+      if (await isThere(middle)) lost = halfway;
       else absent = middle;
       yield;
     }
-    const lost = Math.min(first.distance, proven);
     const { store, diagnostics } = this.#context;
     const { index: next } = await this.#stepTo(start, lost, signal);
     let isMoved = false;
@@ -869,9 +870,10 @@ export class Reader implements AsyncIterable<Message> {
 
   /** Loads everything again after a failed commit. @internal */
   async reload(): Promise<void> {
+    const saved = await loadReader(this.#context.store, this.#key);
+    // In the same turn as the change of the cursor: when the look ends, attempts may begin.
     this.#endLook();
     this.#horizon = { marks: [], scanned: null };
-    const saved = await loadReader(this.#context.store, this.#key);
     this.#next = saved.next;
     this.#acked = saved.acked;
     this.#partial = saved.partial;

@@ -87,6 +87,11 @@ export class BoxesDouble {
     return true;
   }
 
+  /** The replicas lose one box. */
+  lose(readCap: ReadCap, index: MessageBoxIndex): void {
+    this.#boxes.delete(this.#key(readCap.subarray(0, 32), index));
+  }
+
   /**
    * The daemon ends and is back after `downMs`. Calls in progress fail, with or without their
    * effect, and so do new ones until it is back. This is harsher than a thin client, which makes its

@@ -140,6 +140,8 @@ type LookSteps = (look: LookAhead, signal: AbortSignal) => AsyncGenerator<undefi
 /** What a look ahead needs from its reader. */
 interface LookContext {
   readonly mayRead: () => boolean;
+  /** Whether the reader waits for this look, so that others must not always go first. */
+  readonly isUrgent: () => boolean;
   /** When the next read may be made, by {@link Scheduler.now}. */
   readonly nextAt: () => number;
   /** The look is over: null if it came to its end, otherwise the error of a read. */
@@ -169,6 +171,10 @@ class LookAhead implements ReadSource {
 
   get dueAt(): number {
     return this.#dueAt;
+  }
+
+  get isPatient(): boolean {
+    return !this.#context.isUrgent();
   }
 
   hurry(): void {}
@@ -558,6 +564,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#isNew = false;
     const look = new LookAhead((of, signal) => this.#lookAhead(of, signal), {
       mayRead: () => this.#isHungry && !(this.#isHeld && this.#isReading),
+      isUrgent: () => this.#isHeld,
       nextAt: () => scheduler.now() + scheduler.basePauseMs,
       onEnd: (error) => {
         if (this.#look !== look) return;

@@ -24,6 +24,8 @@ const BASE_PAUSE_ROUND_TRIPS = 4;
  * seconds.
  */
 const LONGEST_PAUSE_FACTOR = 150;
+/** How much later than others a patient source gets its turn, in ms. */
+const PATIENCE_MS = 60_000;
 /** Packets per millisecond if no document says: one a second, as on development networks. */
 const USUAL_RATE = 0.001;
 /** Longest timer, so that a change of the clock is noticed. */
@@ -65,6 +67,8 @@ export interface ReadSource {
   readonly isWanted: boolean;
   /** When to ask next, by {@link Scheduler.now}. */
   readonly dueAt: number;
+  /** Whether others may go first for {@link PATIENCE_MS}, because a box is seldom there. */
+  readonly isPatient?: boolean;
   /** Brings the next attempt forward, because an answer is likely. */
   hurry(): void;
   /** The next attempt. */
@@ -225,10 +229,11 @@ export class Scheduler {
     const most = isWriting ? MAX_READS.beside : MAX_READS.alone;
     this.#refill();
     const wanted = [...this.#readers].filter((reader) => reader.isWanted);
-    wanted.sort((a, b) => a.dueAt - b.dueAt);
-    for (const reader of wanted) {
+    const due = wanted.filter(({ dueAt }) => dueAt <= now);
+    const rank = ({ dueAt, isPatient }: ReadSource) => dueAt + (isPatient ? PATIENCE_MS : 0);
+    due.sort((a, b) => rank(a) - rank(b));
+    for (const reader of due) {
       if (this.#reads >= most) return Infinity;
-      if (reader.dueAt > now) return reader.dueAt;
       if (this.#packets < PACKETS_PER_READ) {
         const missing = PACKETS_PER_READ - this.#packets;
         return now + missing / (this.#budget * this.#rate);
@@ -242,7 +247,7 @@ export class Scheduler {
       this.#readers.add(reader);
       this.#start(task, () => (this.#reads -= task.boxes));
     }
-    return Infinity;
+    return Math.min(Infinity, ...wanted.map(({ dueAt }) => dueAt).filter((at) => at > now));
   }
 
   #refill(): void {

@@ -618,20 +618,25 @@ export class Reader implements AsyncIterable<Message> {
     const horizon = this.#horizon;
     /** Every box before this distance was stored at some time. */
     let proven = 0;
-    const isThere = async ({ index, distance }: Place): Promise<boolean> => {
+    /** The distance before which a box proves that; null if the box is missing. */
+    const proofOf = async ({ index, distance }: Place): Promise<number | null> => {
       const result = await this.#readBox(index, signal);
-      if (result.kind === "missing") return false;
+      if (result.kind === "missing") return null;
       const behind =
         result.kind === "found" ? parseBox(result.plaintext).behind : NATIVE_WINDOW - 1;
-      proven = Math.max(proven, distance - behind);
-      return true;
+      return distance - behind;
     };
+    const isThere = async (place: Place): Promise<boolean> => (await proofOf(place)) !== null;
     const start: Place = { index: this.#next, distance: 0 };
     /** The nearest box that was there. It may prove nothing; then a later one can. */
     let first: Place | null = null;
     for (let at = start, n = 0; at.distance < LOOK_AHEAD && proven <= 0; n++) {
       at = horizon.marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
-      if (await isThere(at)) first ??= at;
+      const proof = await proofOf(at);
+      if (proof !== null) {
+        proven = Math.max(proven, proof);
+        first ??= at;
+      }
       yield;
     }
     if (proven <= 0) {
@@ -639,7 +644,11 @@ export class Reader implements AsyncIterable<Message> {
       let at = horizon.scanned ?? start;
       for (let n = 0; n < SCAN && proven <= 0; n++) {
         at = await this.#stepTo(at, at.distance + 1, signal);
-        if ((await isThere(at)) && at.distance < (first?.distance ?? Infinity)) first = at;
+        const proof = await proofOf(at);
+        if (proof !== null) {
+          proven = Math.max(proven, proof);
+          if (!first || at.distance < first.distance) first = at;
+        }
         yield;
       }
       horizon.scanned = at.distance < LOOK_AHEAD ? at : null;

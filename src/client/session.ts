@@ -296,17 +296,23 @@ export class Session {
       transport.destroy();
       throw signal.reason;
     }
-    await shakeHands(transport, this.#options, leftMs, signal, {
-      onConnection: (connection) => (this.#connection = connection),
-      onReady: (connection, result) => {
-        this.#ready(connection, result);
-        // A handler of one of the handshake's events may have stopped the client.
-        if (!this.isState("ready")) throw this.#closedError("start");
-      },
-      onBytes: () => this.#liveness?.heardBytes(),
-      onResponse: (response) => this.#receive(response),
-      onClose: (connection, error) => this.#lost(connection, error),
-    });
+    try {
+      await shakeHands(transport, this.#options, leftMs, signal, {
+        onConnection: (connection) => (this.#connection = connection),
+        onReady: (connection, result) => {
+          this.#ready(connection, result);
+          // A handler of one of the handshake's events may have stopped the client.
+          if (!this.isState("ready")) throw this.#closedError("start");
+        },
+        onBytes: () => this.#liveness?.heardBytes(),
+        onResponse: (response) => this.#receive(response),
+        onClose: (connection, error) => this.#lost(connection, error),
+      });
+    } catch (error) {
+      // The connection is destroyed, so it is not what later calls wait for.
+      if (!this.isState("ready")) this.#connection = null;
+      throw error;
+    }
   }
 
   #watch(settings: { intervalMs: number; timeoutMs: number }): Liveness {

@@ -1,9 +1,9 @@
 /** What the error at a call's deadline says about its cause. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type CallOptions, ThinClient, hasCode } from "../../src/index.js";
-import { type TestNetwork, startTestNetwork } from "../../src/testing/index.js";
-import type { VirtualClock } from "../../src/clock/virtual.js";
+import { type CallOptions, ConnectError, ThinClient, hasCode } from "../../src/index.js";
+import { ScriptedDaemon, type TestNetwork, startTestNetwork } from "../../src/testing/index.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
 
 type Network = TestNetwork<VirtualClock>;
 
@@ -125,4 +125,25 @@ test("start() within a time limit says how far it came, and keeps the applicatio
     name: "RequestTimeoutError",
     message: "no connection to the daemon within 50 ms",
   });
+});
+
+test("a handshake that failed earlier is not what keeps a call now", async () => {
+  const clock = new VirtualClock();
+  const daemon = new ScriptedDaemon();
+  const client = new ThinClient("tcp:127.0.0.1:1", { dial: daemon.dial, clock });
+  const [connection] = await clock.runUntil(Promise.all([daemon.shakeHands(), client.start()]));
+  connection.transport.destroy();
+  // The next connection ends within the handshake; after that nothing accepts any.
+  const next = await clock.runUntil(daemon.accept());
+  daemon.refuse = new ConnectError("nothing listens there");
+  next.transport.destroy();
+  await clock.advance(60_000);
+  const call = client.newKeypair(new Uint8Array(32), { timeoutMs: 5000 });
+  await assert.rejects(clock.runUntil(call), {
+    name: "RequestTimeoutError",
+    message:
+      "newKeypair was not answered within 5000 ms: there is no connection to the daemon: " +
+      "nothing listens there",
+  });
+  await clock.runUntil(client.stop());
 });

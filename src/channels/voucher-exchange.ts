@@ -204,6 +204,8 @@ export class VoucherExchange implements WriteSource, ReadSource {
     this.#context.store.commitLazily((draft) => {
       if (!this.#isCancelled) draft.put(exchangeKey(this.key), encodeRecord(this.#record));
     });
+    // Nobody has to wait for the box any more.
+    this.#waiters.wake();
   }
 
   // Steps that write, or that make the daemon compute

@@ -241,6 +241,30 @@ describe("contacts", () => {
     await clock.runUntil(Promise.all([alice.close(), again.close()]));
   });
 
+  it("stored() resolves when an answer that could not be written again is not needed any more", async () => {
+    const { clock, boxes, open } = world();
+    const [alice, disk] = [await open(), new Disk()];
+    const first = await open(disk);
+    const invited = await clock.runUntil(alice.contacts.invite("Bob"));
+    const accepted = await clock.runUntil(first.contacts.accept(invited.voucher!, "Alice"));
+    const { writer } = await clock.runUntil(invited.ready(), DAY);
+    await clock.runUntil(accepted.ready(), DAY);
+    await clock.runUntil((await writer.send("hello")).stored);
+    await clock.runUntil(first.close());
+    boxes.fate = () => ({ delayMs: 20, lost: "request" });
+    const bob = await open(disk);
+    const contact = await bob.contacts.get("Alice");
+    const stored = contact.stored();
+    await clock.advance(60_000);
+    boxes.fate = () => ({ delayMs: 20, lost: null });
+    const { reader } = await contact.ready();
+    assert.equal(await clock.runUntil(next(reader)), "hello");
+    // The answer waits for its next attempt; the newcomer has read it.
+    boxes.forget();
+    await clock.runUntil(stored, DAY);
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
   it("cancelling a voucher deletes it and frees its name", async () => {
     const { clock, boxes, open } = world();
     const [alice, bob] = [await open(), await open()];

@@ -159,7 +159,8 @@ function decodeReplicaWriteCommand(reader: FieldReader) {
     kind: "replicaWrite" as const,
     boxId: reader.take(BOX_ID_LENGTH),
     signature: reader.take(BOX_SIGNATURE_LENGTH),
-    payload: reader.rest(),
+    // A copy: a replica keeps the box for weeks, and a view would keep the whole padded command.
+    payload: reader.take(reader.remaining),
   };
 }
 
@@ -187,7 +188,7 @@ function readHeader(bytes: Uint8Array): { id: number; body: FieldReader } {
 }
 
 /**
- * Reads a command. Its ciphertext, sealed reply or payload is a view of `bytes`.
+ * Reads a command. Its ciphertext or sealed reply is a view of `bytes`.
  * @param nikePublicKeyLength length of sender keys in this network.
  * @throws ProtocolError `wire: invalid wire protocol command`, or `message too short` for a
  * ReplicaMessage.

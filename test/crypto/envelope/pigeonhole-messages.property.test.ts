@@ -215,3 +215,22 @@ test("a descriptor decodes; no changed byte causes a crash, and truncations are 
     { numRuns: 100 },
   );
 });
+
+test("a box in a command does not keep the padded command in memory", () => {
+  for (const length of [0, 1500]) {
+    const bytes = encodeReplicaCommand(
+      {
+        kind: "replicaWrite",
+        boxId: new Uint8Array(32),
+        signature: new Uint8Array(64),
+        payload: new Uint8Array(length),
+      },
+      2000,
+    );
+    const read = decodeReplicaCommand(bytes, 32);
+    assert.ok(read.kind === "replicaWrite");
+    for (const field of [read.boxId, read.signature, read.payload]) {
+      assert.equal(field.buffer.byteLength, field.length);
+    }
+  }
+});

@@ -129,7 +129,7 @@ async function handOverWhenConnected(
   const { clock, defaultTimeoutMs } = context.options;
   const abort = new AbortController();
   const end = (reason: unknown): void => abort.abort(reason);
-  const hindrance = (): Hindrance | null => context.session.calls.hindrance(true);
+  const hindrance = (): Hindrance | null => context.session.hindrance(true);
   const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, end, hindrance);
   const limits = { signal: abort.signal, timeoutMs: Infinity };
   try {
@@ -224,7 +224,7 @@ export class AwaitedReplies {
     const reply = new Promise<Bytes>((resolve, reject) => {
       this.#waiting.set(key, { surbId: message.surbId, given: false, resolve, reject });
       const { clock } = context.options;
-      const hindrance = (): Hindrance | null => context.session.calls.hindrance(true);
+      const hindrance = (): Hindrance | null => context.session.hindrance(true);
       deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject, hindrance);
     });
     // If the write below fails first, nobody handles this promise.

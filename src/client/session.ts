@@ -97,7 +97,7 @@ export class Session {
       isOnline: () => handlers.isOnline(),
       isReady: () => this.#state === "ready",
       notUsable: (operation) => this.notUsable(operation),
-      hindrance: (needsMixnet) => this.#hindrance(needsMixnet),
+      hindrance: (needsMixnet) => this.hindrance(needsMixnet),
     });
     this.#frameWaiters = new FrameWaiters(options.clock);
     this.#backoff = options.reconnect === false ? null : new Backoff(options.reconnect);
@@ -124,7 +124,7 @@ export class Session {
     const abort = new AbortController();
     this.#abortDial = abort;
     const end = (reason: unknown): void => abort.abort(reason);
-    const hindrance = (): Hindrance | null => this.#hindrance(false);
+    const hindrance = (): Hindrance | null => this.hindrance(false);
     const { clock } = this.#options;
     const deadline = watchDeadline(clock, "start", options, Infinity, end, hindrance);
     try {
@@ -167,7 +167,7 @@ export class Session {
     try {
       await new Promise<void>((resolve, reject) => {
         const unread = { text: "the daemon does not read what it was sent" };
-        const hindrance = (): Hindrance | null => this.#hindrance(false) ?? unread;
+        const hindrance = (): Hindrance | null => this.hindrance(false) ?? unread;
         const limit = defaultTimeoutMs;
         const deadline = watchDeadline(clock, operation, options, limit, reject, hindrance);
         void connection.drained().then(() => {
@@ -187,7 +187,11 @@ export class Session {
     }
   }
 
-  #hindrance(needsMixnet: boolean): Hindrance | null {
+  /**
+   * What keeps the daemon from answering now; null if nothing is known.
+   * @param needsMixnet whether the call needs the mixnet.
+   */
+  hindrance(needsMixnet: boolean): Hindrance | null {
     if (this.#state === "ready") {
       if (!needsMixnet || this.#handlers.isOnline()) return null;
       return { text: "the daemon has no connection to the mixnet" };

@@ -107,8 +107,15 @@ test("a call that waits for a place says how many calls have one", () =>
       message,
       /700 ms: 2 calls wait for the daemon's answer and 1 for a place \(maxInFlight is 2\)$/,
     );
+    // A message needs no place.
+    const queued = start(abort);
+    const [node] = client.getService("echo").toDestination();
+    const sent = await timeoutOf(network, (options) =>
+      client.blockingSendMessage("x", node, Uint8Array.of(43), options),
+    );
+    assert.match(sent.message, /within 700 ms$/);
     abort.abort();
-    await network.run(others);
+    await network.run(Promise.allSettled([others, queued]));
   }));
 
 test("start() within a time limit says how far it came, and keeps the application's limit", async () => {

@@ -30,6 +30,8 @@ const LOOK_AHEAD_EVERY = 10;
 const LOOK_AHEAD = 1024;
 /** How many boxes in a row each look ahead requests, after those of the previous look. */
 const SCAN = 16;
+/** How many looks ahead a new reader makes one after the other; more would find boxes seldom. */
+const FIRST_LOOKS = 4;
 /**
  * After this many misses a side stream is given up. It was stored completely before the channel
  * referred to it, so a box that is missing for so long is gone.
@@ -236,8 +238,11 @@ export class Reader implements AsyncIterable<Message> {
   #isReading = false;
   /** Whether the last attempt was so long ago that boxes may have expired since. */
   #wasAway = false;
-  /** Whether no box was requested yet: the first ones may have expired before we came. */
-  #isNew: boolean;
+  /**
+   * How many looks ahead a new reader still makes one after the other: the first boxes may have
+   * expired before it came.
+   */
+  #firstLooks: number;
   #closed = false;
 
   /** @internal */
@@ -252,7 +257,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#skipping = saved.skipping;
     this.#gap = saved.gap;
     this.#askedAt = saved.askedAt;
-    this.#isNew = saved.askedAt === 0;
+    this.#firstLooks = saved.askedAt === 0 ? FIRST_LOOKS : 0;
     this.#side = saved.side;
   }
 
@@ -271,9 +276,9 @@ export class Reader implements AsyncIterable<Message> {
    * asked only while somebody listens. A message that was yielded but not acknowledged comes again
    * after a crash, with the same id.
    *
-   * A missing box holds up all boxes after it. After every tenth miss, and at once after a week
-   * away, the reader looks for later boxes, up to 1,024 ahead. A later box can prove that the
-   * missing one had been stored. If the missing box still is not there, it is gone for good: the
+   * A missing box holds up all boxes after it. After every tenth miss, and at once if it is new or
+   * was away for a week, the reader looks for later boxes, up to 1,024 ahead, while it asks for the
+   * missing one. A later box can prove that the missing one had been stored. If the missing box still is not there, it is gone for good: the
    * reader continues at the first box that is there, and the next message's `gap` says how many
    * boxes were lost.
    * @throws RangeError for a `from` that is not an id; TypeError for another invalid option. The
@@ -555,13 +560,14 @@ export class Reader implements AsyncIterable<Message> {
     this.#burst = 1;
     this.#dueAt = scheduler.now() + this.#pauseFactor * scheduler.basePauseMs;
     this.#pauseFactor = Math.min(this.#pauseFactor * 2, scheduler.longestPauseFactor);
-    const isTime = this.#wasAway || this.#isNew || this.#misses % LOOK_AHEAD_EVERY === 0;
+    const isEarly = this.#wasAway || this.#firstLooks > 0;
+    const isTime = isEarly || this.#misses % LOOK_AHEAD_EVERY === 0;
     if (isTime && !this.#side && !this.#look && !this.#closed) this.#beginLook();
   }
 
   #beginLook(): void {
     const { scheduler, diagnostics } = this.#context;
-    this.#isNew = false;
+    this.#firstLooks = Math.max(0, this.#firstLooks - 1);
     const look = new LookAhead((of, signal) => this.#lookAhead(of, signal), {
       mayRead: () => this.#isHungry && !(this.#isHeld && this.#isReading),
       isUrgent: () => this.#isHeld,
@@ -649,9 +655,9 @@ export class Reader implements AsyncIterable<Message> {
           proven = Math.max(proven, proof);
           if (!first || at.distance < first.distance) first = at;
         }
+        horizon.scanned = at.distance < LOOK_AHEAD ? at : null;
         yield;
       }
-      horizon.scanned = at.distance < LOOK_AHEAD ? at : null;
     }
     if (this.#look !== look) return;
     if (!horizon.scanned) this.#wasAway = false;
@@ -711,7 +717,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#endLook();
     this.#misses = 0;
     this.#wasAway = false;
-    this.#isNew = false;
+    this.#firstLooks = 0;
     this.#horizon = { marks: [], scanned: null };
     this.#pauseFactor = 1;
   }

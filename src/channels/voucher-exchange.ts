@@ -77,8 +77,9 @@ export interface ExchangeRecord {
   /** Member: reads the newcomer's messages. */
   readonly theirReadCap: ReadCap | null;
   /**
-   * Member: the channel on which the newcomer's first message shows that it read the reply. Until
-   * then the reply and the stream's keys are kept; null after that.
+   * Member: the channel on which the newcomer's first message shows that it read the reply. The
+   * reply and the stream's keys are kept until the store is opened, or another daemon answers, after
+   * that; then this is null.
    */
   readonly theirChannel: string | null;
   /** When this side's box was written: the payload the last time, the reply the first time. */

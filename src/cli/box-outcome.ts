@@ -9,6 +9,7 @@ import {
 
 /** The box already holds something else. */
 export class TakenBoxError extends BoxAlreadyExistsError {
+  override name = "TakenBoxError";
   /** What to do about it, one line each. */
   readonly advice: readonly string[];
 

@@ -93,6 +93,7 @@ export interface PlaceFailure {
 
 /** A program of another user, or of an unknown one, listens in a usual place. */
 export class StrangerError extends ConnectError {
+  override name = "StrangerError";
   /** @param what describes the listener, as a phrase. */
   constructor({ address }: DaemonPlace, what: string) {
     super(`${address} ${what}, and is not used unless you name it`);
@@ -119,6 +120,7 @@ export function checkOwner(place: DaemonPlace, revealsNothing: boolean): Owner |
 
 /** The user did not name a daemon, and none was found. */
 export class NoDaemonError extends ConnectError {
+  override name = "NoDaemonError";
   /** What to do about it, one line each. */
   readonly advice: readonly string[];
 

@@ -177,7 +177,10 @@ test("read waits for an empty box, or ends with code 6 with --now", async () => 
   assert.equal(now.stderr, "katz: box 0 of s.read holds nothing yet\n");
   const late = await run(["read", "s.read", "--timeout", "500ms"]);
   assert.equal(late.code, 5);
-  assert.match(late.stderr, /^katz: box 0 of s\.read: .* 500 ms\n$/);
+  assert.match(
+    late.stderr,
+    /^katz: box 0 of s\.read: .* 500 ms: the box was still empty after .*\n$/,
+  );
   const reading = run(["read", "s.read"]);
   ok(await run(["write", "s.write"], "there"));
   assert.equal(ok(await reading), "there");
@@ -218,7 +221,11 @@ test("--quiet prints an outcome as one line, with the same exit code", async () 
     [6, /^katz: box 2 of s\.read holds nothing yet$/, ["read", "s.read", "--now", "--box", "2"]],
     [6, /^katz: box 1 of s\.read was deleted by its writer$/, ["read", "s.read", "--box", "1"]],
     [6, /^katz: box 0 of s\.write holds something else$/, ["write", "s.write", "--box", "0"]],
-    [5, /^katz: box 2 .* 300 ms$/, ["read", "s.read", "--box", "2", "--timeout", "300ms"]],
+    [
+      5,
+      /^katz: box 2 .* 300 ms: the box was still empty after /,
+      ["read", "s.read", "--box", "2", "--timeout", "300ms"],
+    ],
     [2, /^katz: the permissions 0644 of open are too open/, ["read", "open"]],
   ];
   for (const [code, line, args] of outcomes) {

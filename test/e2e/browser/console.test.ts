@@ -64,6 +64,18 @@ async function press(page: Page, name: string | RegExp): Promise<void> {
   assert.fail(`no key leads to ${String(name)}`);
 }
 
+/**
+ * Waits until an expression is true in the page. `waitForFunction` evaluates it from the page's own
+ * frames, where the console's Content-Security-Policy refuses it, unless it is true at once.
+ */
+async function until(page: Page, condition: string): Promise<void> {
+  for (let tries = 0; tries < 1000; tries++) {
+    if (await page.evaluate(condition)) return;
+    await page.waitForTimeout(20);
+  }
+  assert.fail(`never true: ${condition}`);
+}
+
 /** The serious findings of axe; `rules` selects some of its rules. */
 async function seriousFindings(page: Page, rules: readonly string[] = []): Promise<string[]> {
   await page.evaluate(axe.source);
@@ -211,7 +223,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     const packets = async () =>
       Number((await page.locator(".node.gateway .note").first().textContent())!.split(" ")[0]);
     await press(page, "Send an echo");
-    await page.waitForFunction("globalThis.katzConsole.traffic.packets.length > 0");
+    await until(page, "globalThis.katzConsole.traffic.packets.length > 0");
     const slider = page.locator(".slider input");
     assert.equal(await slider.getAttribute("aria-valuetext"), "now");
     for (let i = 0; i < 80; i++) {
@@ -223,7 +235,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     assert.match((await slider.getAttribute("aria-valuetext"))!, /^[\d:.]+, .* ago$/);
     const first = await page.evaluate("Number(document.activeElement.value)");
     await page.keyboard.press("ArrowRight");
-    await page.waitForFunction(`Number(document.activeElement.value) > ${String(first)}`);
+    await until(page, `Number(document.activeElement.value) > ${String(first)}`);
     const atBeginning = await packets();
     // The slider does not intercept the keys of the pages.
     await page.keyboard.press("1");
@@ -235,7 +247,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.locator(".time button", { hasText: "Pause" }).waitFor();
     await press(page, "Pause");
     await press(page, "Show now");
-    await page.waitForFunction("document.querySelector('.slider output').textContent === 'now'");
+    await until(page, "document.querySelector('.slider output').textContent === 'now'");
     assert.ok((await packets()) > atBeginning, "fewer packets had passed then");
     assert.deepEqual(problems, []);
     await page.close();

@@ -1,5 +1,7 @@
 /** What channels need from a thin client, and what they report about their work. */
+import type { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
 import type { ThinClient } from "../client/thin-client.js";
+import { hasCode } from "../errors/errors.js";
 
 /** The calls of a thin client that channels use. None of them names a courier. */
 export type ChannelClient = Pick<
@@ -20,6 +22,29 @@ export type ChannelClient = Pick<
   | "isState"
   | "on"
 >;
+
+/** The result of reading one box. */
+export type BoxResult =
+  | { readonly kind: "found"; readonly plaintext: Uint8Array }
+  | { readonly kind: "deleted" }
+  | { readonly kind: "missing" };
+
+/** Reads a box without waiting for it. @throws (rejects) with the error of a read that failed. */
+export async function readBox(
+  client: ChannelClient,
+  readCap: ReadCap,
+  index: MessageBoxIndex,
+  signal: AbortSignal,
+): Promise<BoxResult> {
+  try {
+    const { plaintext } = await client.read(readCap, index, { wait: false, signal });
+    return { kind: "found", plaintext };
+  } catch (error) {
+    if (hasCode(error, "REPLICA_ERROR_TOMBSTONE")) return { kind: "deleted" };
+    if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return { kind: "missing" };
+    throw error;
+  }
+}
 
 /** Internal events: names and numbers only, never contents or capabilities. */
 export type ChannelDiagnostic =

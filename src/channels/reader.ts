@@ -12,11 +12,17 @@ import { checkOptions } from "../bytes/options.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
 import { firstIndexOf, parseReadCap, withIndex } from "../bacap/capabilities.js";
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
-import { InvalidStateError, hasCode } from "../errors/errors.js";
-import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
+import { InvalidStateError } from "../errors/errors.js";
+import {
+  type BoxResult,
+  type ChannelClient,
+  type DiagnosticsHook,
+  readBox,
+} from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
-import { NATIVE_WINDOW, parseBox } from "./framing.js";
-import { type ReadSource, type ReadTask, STEPS_A_TURN, type Scheduler } from "./scheduler.js";
+import { parseBox } from "./framing.js";
+import { Horizon, LookAhead } from "./look-ahead.js";
+import type { ReadTask, Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 import { Waiters } from "./waiters.js";
 
@@ -26,10 +32,6 @@ const MAX_BURST = 8;
 const READ_AHEAD = 32;
 /** After this many misses the reader looks ahead. */
 const LOOK_AHEAD_EVERY = 10;
-/** How far it looks ahead: boxes at distance 1, 2, 4, … up to this one, and some in a row. */
-const LOOK_AHEAD = 1024;
-/** How many boxes in a row each look ahead requests, after those of the previous look. */
-const SCAN = 16;
 /** How many looks ahead a new reader makes one after the other; more would find boxes seldom. */
 const FIRST_LOOKS = 4;
 /**
@@ -119,93 +121,6 @@ interface SideStream {
   readonly next: MessageBoxIndex;
 }
 
-/** A box after the cursor. */
-interface Place {
-  readonly index: MessageBoxIndex;
-  readonly distance: number;
-}
-
-/** What looks ahead have learned of the boxes after the cursor. It is kept until a box is found. */
-interface Horizon {
-  /**
-   * The boxes at distance 1, 2, 4, … from the cursor, as far as needed. They are kept because
-   * computing them takes long.
-   */
-  readonly marks: Place[];
-  /** How far boxes in a row were requested, from the cursor on. */
-  scanned: Place | null;
-}
-
-/** The steps of a look ahead; each ends after one read. */
-type LookSteps = (look: LookAhead, signal: AbortSignal) => AsyncGenerator<undefined, void>;
-
-/** What a look ahead needs from its reader. */
-interface LookContext {
-  readonly mayRead: () => boolean;
-  /** Whether the reader waits for this look, so that others must not always go first. */
-  readonly isUrgent: () => boolean;
-  /** When the next read may be made, by {@link Scheduler.now}. */
-  readonly nextAt: () => number;
-  /** The look is over: null if it came to its end, otherwise the error of a read. */
-  readonly onEnd: (error: unknown) => void;
-}
-
-/**
- * A look ahead in progress. It makes one read per turn, beside the reader's own attempts and those
- * of other readers: on a network with round trips of seconds it takes minutes.
- */
-class LookAhead implements ReadSource {
-  readonly #steps: LookSteps;
-  readonly #context: LookContext;
-  #progress: AsyncGenerator<undefined, void> | null = null;
-  #isReading = false;
-  #dueAt: number;
-
-  constructor(steps: LookSteps, context: LookContext) {
-    this.#steps = steps;
-    this.#context = context;
-    this.#dueAt = context.nextAt();
-  }
-
-  get isWanted(): boolean {
-    return !this.#isReading && this.#context.mayRead();
-  }
-
-  get dueAt(): number {
-    return this.#dueAt;
-  }
-
-  get isPatient(): boolean {
-    return !this.#context.isUrgent();
-  }
-
-  hurry(): void {}
-
-  takeQuestion(): ReadTask {
-    this.#isReading = true;
-    return { boxes: 1, isLikely: false, run: (signal) => this.#step(signal) };
-  }
-
-  async #step(signal: AbortSignal): Promise<void> {
-    this.#progress ??= this.#steps(this, signal);
-    try {
-      const { done } = await this.#progress.next();
-      this.#dueAt = this.#context.nextAt();
-      if (done) this.#context.onEnd(null);
-    } catch (error) {
-      if (!signal.aborted) this.#context.onEnd(error);
-    } finally {
-      this.#isReading = false;
-    }
-  }
-}
-
-/** The result of reading one box. */
-type BoxResult =
-  | { readonly kind: "found"; readonly plaintext: Uint8Array }
-  | { readonly kind: "deleted" }
-  | { readonly kind: "missing" };
-
 /** The receiving end of a channel. */
 export class Reader implements AsyncIterable<Message> {
   /** The channel's name in this store. */
@@ -228,11 +143,10 @@ export class Reader implements AsyncIterable<Message> {
   #ahead = 0;
   #burst = 1;
   #misses = 0;
-  #horizon: Horizon = { marks: [], scanned: null };
+  /** What looks ahead have learned since a box was last found. */
+  #horizon = new Horizon();
   /** The look ahead in progress. */
   #look: LookAhead | null = null;
-  /** Whether the look ahead is about to move the cursor, so that nothing else may. */
-  #isHeld = false;
   #pauseFactor = 1;
   #dueAt = 0;
   #isReading = false;
@@ -441,7 +355,7 @@ export class Reader implements AsyncIterable<Message> {
 
   /** Whether somebody listens and does not have enough messages yet. @internal */
   get isWanted(): boolean {
-    return this.#isHungry && !this.#isReading && !this.#isHeld;
+    return this.#isHungry && !this.#isReading && !this.#look?.isHeld;
   }
 
   get #isHungry(): boolean {
@@ -568,126 +482,31 @@ export class Reader implements AsyncIterable<Message> {
   #beginLook(): void {
     const { scheduler, diagnostics } = this.#context;
     this.#firstLooks = Math.max(0, this.#firstLooks - 1);
-    const look = new LookAhead((of, signal) => this.#lookAhead(of, signal), {
-      mayRead: () => this.#isHungry && !(this.#isHeld && this.#isReading),
-      isUrgent: () => this.#isHeld,
-      nextAt: () => scheduler.now() + scheduler.basePauseMs,
+    const look = new LookAhead({
+      scheduler,
+      missing: this.#next,
+      horizon: this.#horizon,
+      read: (index, signal) => this.#readBox(index, signal),
+      mayRead: (isHeld) => this.#isHungry && !(isHeld && this.#isReading),
+      onScanned: () => (this.#wasAway = false),
+      onStored: () => (this.#dueAt = 0),
+      onGone: (lost, next) => this.#skip(look, lost, next),
       onEnd: (error) => {
-        if (this.#look !== look) return;
         if (error) diagnostics({ type: "readFailed", channel: this.name, error });
         this.#endLook();
       },
     });
     this.#look = look;
-    scheduler.addReader(look);
   }
 
   #endLook(): void {
-    if (!this.#look) return;
-    this.#context.scheduler.remove(this.#look);
+    this.#look?.end();
     this.#look = null;
-    this.#isHeld = false;
   }
 
-  /** Stores the time of an attempt now and then, so that a long absence is noticed. */
-  #noteQuestion(): void {
-    const now = this.#context.scheduler.date();
-    if (Math.abs(now - this.#askedAt) < NOTE_MS) return;
-    this.#askedAt = now;
-    this.#context.store.commitLazily((draft) => this.#putCursor(draft));
-  }
-
-  async #readBox(
-    index: MessageBoxIndex,
-    signal: AbortSignal,
-    readCap = this.#readCap,
-  ): Promise<BoxResult> {
-    try {
-      const { plaintext } = await this.#context.client.read(readCap, index, {
-        wait: false,
-        signal,
-      });
-      return { kind: "found", plaintext };
-    } catch (error) {
-      if (hasCode(error, "REPLICA_ERROR_TOMBSTONE")) return { kind: "deleted" };
-      if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return { kind: "missing" };
-      throw error;
-    }
-  }
-
-  /**
-   * Looks for later boxes. If they prove that the missing boxes had been stored, those are gone for
-   * good, and reading continues after them. A box that is there tells how far the proof reaches:
-   * see framing.ts.
-   */
-  async *#lookAhead(look: LookAhead, signal: AbortSignal): AsyncGenerator<undefined, void> {
-    const horizon = this.#horizon;
-    /** Every box before this distance was stored at some time. */
-    let proven = 0;
-    /** The distance before which a box proves that; null if the box is missing. */
-    const proofOf = async ({ index, distance }: Place): Promise<number | null> => {
-      const result = await this.#readBox(index, signal);
-      if (result.kind === "missing") return null;
-      const behind =
-        result.kind === "found" ? parseBox(result.plaintext).behind : NATIVE_WINDOW - 1;
-      return distance - behind;
-    };
-    const isThere = async (place: Place): Promise<boolean> => (await proofOf(place)) !== null;
-    const start: Place = { index: this.#next, distance: 0 };
-    /** The nearest box that was there. It may prove nothing; then a later one can. */
-    let first: Place | null = null;
-    for (let at = start, n = 0; at.distance < LOOK_AHEAD && proven <= 0; n++) {
-      at = horizon.marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
-      const proof = await proofOf(at);
-      if (proof !== null) {
-        proven = Math.max(proven, proof);
-        first ??= at;
-      }
-      yield;
-    }
-    if (proven <= 0) {
-      // If only a few boxes exist, none of them may lie at one of those distances.
-      let at = horizon.scanned ?? start;
-      for (let n = 0; n < SCAN && proven <= 0; n++) {
-        at = await this.#stepTo(at, at.distance + 1, signal);
-        const proof = await proofOf(at);
-        if (proof !== null) {
-          proven = Math.max(proven, proof);
-          if (!first || at.distance < first.distance) first = at;
-        }
-        horizon.scanned = at.distance < LOOK_AHEAD ? at : null;
-        yield;
-      }
-    }
-    if (this.#look !== look) return;
-    if (!horizon.scanned) this.#wasAway = false;
-    if (!first || proven <= 0) return;
-    this.#isHeld = true;
-    // An attempt of the reader may be in progress. If it finds its box, the look ends.
-    yield;
-    // The missing box was stored, but the answer that it is missing may be older than that, so ask
-    // again.
-    for (let tries = 0; tries < 2; tries++) {
-      const isThereNow = await isThere(start);
-      yield;
-      if (!isThereNow) continue;
-      this.#dueAt = 0;
-      return;
-    }
-    // Boxes expire in the order in which they were stored, so a binary search finds the first one
-    // left. Those that were missing before the proof may have been stored since, so the search asks
-    // for them again. It asks for nothing that may not have been stored yet.
-    let absent = start;
-    let lost = Math.min(first.distance, proven);
-    while (lost - absent.distance > 1) {
-      const halfway = Math.floor((absent.distance + lost) / 2);
-      const middle = await this.#stepTo(absent, halfway, signal);
-      if (await isThere(middle)) lost = halfway;
-      else absent = middle;
-      yield;
-    }
+  /** Moves the cursor over boxes that are gone for good. */
+  async #skip(look: LookAhead, lost: number, next: MessageBoxIndex): Promise<void> {
     const { store, diagnostics } = this.#context;
-    const { index: next } = await this.#stepTo(start, lost, signal);
     let isMoved = false;
     await store.commit((draft) => {
       isMoved = !this.#closed && this.#look === look;
@@ -703,14 +522,20 @@ export class Reader implements AsyncIterable<Message> {
     this.#dueAt = 0;
   }
 
-  /** The place `distance` boxes after the cursor; `from` is a known place before it. */
-  async #stepTo(from: Place, distance: number, signal: AbortSignal): Promise<Place> {
-    let { index } = from;
-    for (let at = from.distance; at < distance; at++) {
-      index = nextMessageBoxIndex(index);
-      if (at % STEPS_A_TURN === 0) await this.#context.scheduler.sleep(0, signal);
-    }
-    return { index, distance };
+  /** Stores the time of an attempt now and then, so that a long absence is noticed. */
+  #noteQuestion(): void {
+    const now = this.#context.scheduler.date();
+    if (Math.abs(now - this.#askedAt) < NOTE_MS) return;
+    this.#askedAt = now;
+    this.#context.store.commitLazily((draft) => this.#putCursor(draft));
+  }
+
+  #readBox(
+    index: MessageBoxIndex,
+    signal: AbortSignal,
+    readCap = this.#readCap,
+  ): Promise<BoxResult> {
+    return readBox(this.#context.client, readCap, index, signal);
   }
 
   #found(): void {
@@ -718,7 +543,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#misses = 0;
     this.#wasAway = false;
     this.#firstLooks = 0;
-    this.#horizon = { marks: [], scanned: null };
+    this.#horizon = new Horizon();
     this.#pauseFactor = 1;
   }
 
@@ -895,7 +720,7 @@ export class Reader implements AsyncIterable<Message> {
     const saved = await loadReader(this.#context.store, this.#key);
     // In the same turn as the change of the cursor: when the look ends, attempts may begin.
     this.#endLook();
-    this.#horizon = { marks: [], scanned: null };
+    this.#horizon = new Horizon();
     this.#next = saved.next;
     this.#acked = saved.acked;
     this.#partial = saved.partial;

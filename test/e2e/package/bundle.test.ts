@@ -15,18 +15,22 @@ const MOST_BYTES = 63 * 1024;
 /** The same with the client alone, as most pages import it. */
 const MOST_CLIENT_BYTES = 61_000;
 
+const FOR_PAGES = {
+  bundle: true as const,
+  format: "esm" as const,
+  platform: "browser" as const,
+  conditions: ["browser"],
+  write: false as const,
+  metafile: true as const,
+  logLevel: "silent" as const,
+};
+
 /** Bundles a page's script; any import from Node makes the build fail. */
 async function bundle(code: string): Promise<{ gzipped: number; inputs: string[]; text: string }> {
   const result = await build({
     stdin: { contents: code, resolveDir: ROOT },
-    bundle: true,
+    ...FOR_PAGES,
     minify: true,
-    format: "esm",
-    platform: "browser",
-    conditions: ["browser"],
-    write: false,
-    metafile: true,
-    logLevel: "silent",
   });
   const inputs = Object.keys(result.metafile.inputs);
   const { contents, text } = result.outputFiles[0]!;
@@ -142,16 +146,10 @@ test("the guide's configuration of Vite names each CommonJS package that a page 
       contents: subpaths.map((path, at) => `export * as m${at} from "${name}${path}";`).join("\n"),
       resolveDir: ROOT,
     },
+    ...FOR_PAGES,
     absWorkingDir: ROOT,
-    bundle: true,
     splitting: true,
     outdir: "out",
-    format: "esm",
-    platform: "browser",
-    conditions: ["browser"],
-    write: false,
-    metafile: true,
-    logLevel: "silent",
   });
   // The development server serves the modules of an excluded package, and all that they import, as
   // they are.

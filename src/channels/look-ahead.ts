@@ -1,0 +1,203 @@
+/**
+ * Looks for later boxes of a channel while one is missing. A later box can prove that the missing
+ * one had been stored; then it is gone for good, and reading can continue after it.
+ */
+import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
+import type { MessageBoxIndex } from "../bytes/opaque.js";
+import type { BoxResult } from "./channel-client.js";
+import { NATIVE_WINDOW, parseBox } from "./framing.js";
+import { type ReadSource, type ReadTask, STEPS_A_TURN, type Scheduler } from "./scheduler.js";
+
+/** How far a look goes: boxes at distance 1, 2, 4, … up to this one, and some in a row. */
+const LOOK_AHEAD = 1024;
+/** How many boxes in a row each look requests, after those of the previous look. */
+const SCAN = 16;
+
+/** A box after the missing one. */
+interface Place {
+  readonly index: MessageBoxIndex;
+  readonly distance: number;
+}
+
+/** What the looks for one missing box have learned. */
+export class Horizon {
+  /**
+   * The boxes at distance 1, 2, 4, … from the missing one, as far as needed. They are kept because
+   * computing them takes long.
+   */
+  readonly marks: Place[] = [];
+  /** How far boxes in a row were requested; null at first, and again when that is far enough. */
+  scanned: Place | null = null;
+}
+
+/** What a look needs from its reader. */
+export interface LookContext {
+  readonly scheduler: Scheduler;
+  /** The missing box. */
+  readonly missing: MessageBoxIndex;
+  readonly horizon: Horizon;
+  /** Reads a box of the channel. */
+  readonly read: (index: MessageBoxIndex, signal: AbortSignal) => Promise<BoxResult>;
+  /**
+   * Whether the look may read now. While it is held, this must be false as long as an attempt of
+   * the reader is in progress.
+   */
+  readonly mayRead: (isHeld: boolean) => boolean;
+  /** All places up to the last one were looked at. */
+  readonly onScanned: () => void;
+  /** The missing box was stored meanwhile. */
+  readonly onStored: () => void;
+  /** The missing box and those after it, `lost` boxes in all, are gone; `next` comes after them. */
+  readonly onGone: (lost: number, next: MessageBoxIndex) => Promise<void>;
+  /** The look came to its end (null), or a read failed. Not called after {@link LookAhead.end}. */
+  readonly onEnd: (error: unknown) => void;
+}
+
+/**
+ * A look ahead. It makes one read per turn, beside the reader's own attempts and those of other
+ * readers: on a network with round trips of seconds it takes minutes.
+ */
+export class LookAhead implements ReadSource {
+  readonly #context: LookContext;
+  #steps: AsyncGenerator<undefined, void> | null = null;
+  #isReading = false;
+  #isHeld = false;
+  #isEnded = false;
+  #dueAt: number;
+
+  constructor(context: LookContext) {
+    this.#context = context;
+    this.#dueAt = this.#nextAt();
+    context.scheduler.addReader(this);
+  }
+
+  /** Whether it is about to find out how many boxes are gone, so nothing else may be read. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  get isWanted(): boolean {
+    return !this.#isReading && this.#context.mayRead(this.#isHeld);
+  }
+
+  get dueAt(): number {
+    return this.#dueAt;
+  }
+
+  get isPatient(): boolean {
+    return !this.#isHeld;
+  }
+
+  hurry(): void {}
+
+  takeQuestion(): ReadTask {
+    this.#isReading = true;
+    return { boxes: 1, isLikely: false, run: (signal) => this.#step(signal) };
+  }
+
+  /** Ends the look, because the reader has moved on. */
+  end(): void {
+    this.#isEnded = true;
+    this.#context.scheduler.remove(this);
+  }
+
+  #nextAt(): number {
+    const { scheduler } = this.#context;
+    return scheduler.now() + scheduler.basePauseMs;
+  }
+
+  async #step(signal: AbortSignal): Promise<void> {
+    const { onEnd } = this.#context;
+    this.#steps ??= this.#look(signal);
+    try {
+      const { done } = await this.#steps.next();
+      this.#dueAt = this.#nextAt();
+      if (done && !this.#isEnded) onEnd(null);
+    } catch (error) {
+      if (!signal.aborted && !this.#isEnded) onEnd(error);
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  /** The steps of the look; each ends after one read. */
+  async *#look(signal: AbortSignal): AsyncGenerator<undefined, void> {
+    const { horizon, read, missing, onScanned, onStored, onGone } = this.#context;
+    /** Every box before this distance was stored at some time. */
+    let proven = 0;
+    /** The distance before which a box proves that (see framing.ts); null if it is missing. */
+    const proofOf = async ({ index, distance }: Place): Promise<number | null> => {
+      const result = await read(index, signal);
+      if (result.kind === "missing") return null;
+      const behind =
+        result.kind === "found" ? parseBox(result.plaintext).behind : NATIVE_WINDOW - 1;
+      return distance - behind;
+    };
+    const isThere = async (place: Place): Promise<boolean> => (await proofOf(place)) !== null;
+    const start: Place = { index: missing, distance: 0 };
+    /** The nearest box that was there. It may prove nothing; then a later one can. */
+    let first: Place | null = null;
+    for (let at = start, n = 0; at.distance < LOOK_AHEAD && proven <= 0; n++) {
+      at = horizon.marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
+      const proof = await proofOf(at);
+      if (proof !== null) {
+        proven = Math.max(proven, proof);
+        first ??= at;
+      }
+      yield;
+    }
+    if (proven <= 0) {
+      // If only a few boxes exist, none of them may lie at one of those distances.
+      let at = horizon.scanned ?? start;
+      for (let n = 0; n < SCAN && proven <= 0; n++) {
+        at = await this.#stepTo(at, at.distance + 1, signal);
+        const proof = await proofOf(at);
+        if (proof !== null) {
+          proven = Math.max(proven, proof);
+          if (!first || at.distance < first.distance) first = at;
+        }
+        horizon.scanned = at.distance < LOOK_AHEAD ? at : null;
+        yield;
+      }
+    }
+    if (this.#isEnded) return;
+    if (!horizon.scanned) onScanned();
+    if (!first || proven <= 0) return;
+    this.#isHeld = true;
+    // An attempt of the reader may be in progress. If it finds its box, the look ends.
+    yield;
+    // The missing box was stored, but the answer that it is missing may be older than that, so ask
+    // again.
+    for (let tries = 0; tries < 2; tries++) {
+      const isThereNow = await isThere(start);
+      yield;
+      if (!isThereNow) continue;
+      onStored();
+      return;
+    }
+    // Boxes expire in the order in which they were stored, so a binary search finds the first one
+    // left. Those that were missing before the proof may have been stored since, so the search asks
+    // for them again. It asks for nothing that may not have been stored yet.
+    let absent = start;
+    let lost = Math.min(first.distance, proven);
+    while (lost - absent.distance > 1) {
+      const halfway = Math.floor((absent.distance + lost) / 2);
+      const middle = await this.#stepTo(absent, halfway, signal);
+      if (await isThere(middle)) lost = halfway;
+      else absent = middle;
+      yield;
+    }
+    const { index } = await this.#stepTo(start, lost, signal);
+    await onGone(lost, index);
+  }
+
+  /** The place at that distance; `from` is a known place before it. */
+  async #stepTo(from: Place, distance: number, signal: AbortSignal): Promise<Place> {
+    let { index } = from;
+    for (let at = from.distance; at < distance; at++) {
+      index = nextMessageBoxIndex(index);
+      if (at % STEPS_A_TURN === 0) await this.#context.scheduler.sleep(0, signal);
+    }
+    return { index, distance };
+  }
+}

@@ -51,6 +51,23 @@ describe("looking ahead", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
+  it("a new reader does not wait an hour for the boxes after forty that expired before it came", async () => {
+    const { clock, boxes, open } = world();
+    boxes.lifetimeMs = 7 * DAY;
+    const [alice, bob] = [await open(), await open()];
+    const writer = await alice.create("out");
+    const reader = await bob.import("in", await writer.invitation());
+    for (let i = 0; i < 40; i++) await clock.runUntil((await writer.send("lost")).stored);
+    await clock.advance(8 * DAY);
+    await clock.runUntil((await writer.send("news")).stored);
+    boxes.fate = () => ({ delayMs: 5000, lost: null });
+    const { heard, end } = listen(reader);
+    await clock.advance(20 * 60_000);
+    assert.deepEqual(told(heard), ["news after 40"]);
+    await end();
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
   it("a lost box does not block those after it for as long as boxes of the same burst live", async () => {
     const { clock, boxes, open } = world();
     const [alice, bob] = [await open(), await open()];

@@ -97,9 +97,9 @@ describe("the rules of channels", () => {
   });
 
   for (const [count, mostMs] of [
-    [1, 40_000],
-    [3, 60_000],
-    [10, 120_000],
+    [1, 20_000],
+    [3, 20_000],
+    [10, 35_000],
   ] as const) {
     it(`${count} new readers get their first messages soon on a slow network, although they look ahead`, async () => {
       const { boxes, clock, open } = world();

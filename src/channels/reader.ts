@@ -102,6 +102,8 @@ export interface ReaderContext {
   readonly scheduler: Scheduler;
   readonly diagnostics: DiagnosticsHook;
   readonly maxMessageLength: number;
+  /** Called when the reader of a channel has moved on, durably. */
+  readonly onMoved: (channel: string) => void;
 }
 
 /** A message with missing boxes. */
@@ -545,6 +547,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#firstLooks = 0;
     this.#horizon = new Horizon();
     this.#pauseFactor = 1;
+    this.#context.onMoved(this.name);
   }
 
   /** Stores received boxes together with the cursor after them. */

@@ -393,6 +393,7 @@ export class Channels implements AsyncDisposable {
       scheduler: this.#scheduler,
       diagnostics: this.#diagnose,
       maxMessageLength: this.#options.maxMessageLength,
+      onMoved: (channel) => this.contacts.heard(channel),
     };
   }
 
@@ -591,6 +592,7 @@ export class Channels implements AsyncDisposable {
     this.#writers.delete(name);
     this.#readers.delete(name);
     this.#keys.delete(name);
+    this.contacts.heard(name);
   }
 
   async #deleteRecords(key: string): Promise<void> {

@@ -7,6 +7,7 @@ import { type Bytes, type PlainBytes, checkBytes, copyBytes, equalBytes } from "
 import { checkOptions } from "../bytes/options.js";
 import { firstIndexOf, generateKeypair, parseReadCap, readCapOf } from "../bacap/capabilities.js";
 import { messageBoxCounter } from "../bacap/message-box-index.js";
+import type { Clock } from "../clock/clock.js";
 import { ChannelNotFoundError } from "../errors/channel-errors.js";
 import { InvalidStateError, ProtocolError } from "../errors/errors.js";
 import type { ChannelClient } from "./channel-client.js";
@@ -69,6 +70,7 @@ export interface ContactsContext {
   readonly client: ChannelClient;
   readonly store: ChannelStore;
   readonly scheduler: Scheduler;
+  readonly clock: Clock;
   /**
    * Reserves names for channels that are made later. @throws ChannelExistsError when one is taken.
    */
@@ -248,10 +250,10 @@ export class Contacts {
   }
 
   #exchange(key: string, record: ExchangeRecord): VoucherExchange {
-    const { client, store, scheduler } = this.#context;
+    const { client, store, scheduler, clock } = this.#context;
     const hooks = this.#hooksOf(record);
     const hasHeard = (channel: string): boolean => this.#hasHeard(channel);
-    return new VoucherExchange({ client, store, scheduler, hooks, hasHeard }, key, record);
+    return new VoucherExchange({ client, store, scheduler, clock, hooks, hasHeard }, key, record);
   }
 
   #hasHeard(channel: string): boolean {
@@ -260,6 +262,11 @@ export class Contacts {
     const reader: Reader | undefined = this.#context.readerNow(channel);
     if (!reader) return false;
     return reader.position > messageBoxCounter(firstIndexOf(reader.readCap()));
+  }
+
+  /** Something was read on a channel, or it was deleted. @internal */
+  heard(channel: string): void {
+    for (const exchange of this.#exchanges.values()) exchange.heard(channel);
   }
 
   #hooksOf({ group }: ExchangeRecord): ExchangeHooks {

@@ -14,7 +14,6 @@ import {
 import type { ReadCap } from "../bytes/opaque.js";
 import { checkFlag, checkOptions } from "../bytes/options.js";
 import type { CborValue } from "../cbor/cbor.js";
-import type { Clock } from "../clock/clock.js";
 import {
   firstIndexOf,
   generateKeypair,
@@ -127,7 +126,6 @@ interface SavedMember extends GroupMember {
 
 /** What groups need from the channels around them. */
 export interface GroupsContext extends ContactsContext {
-  readonly clock: Clock;
   readonly boxLength: () => number;
   deleteChannel(name: string): Promise<void>;
   /** Says that a message is in the outbox of a channel, so that answers may come soon. */

@@ -107,6 +107,8 @@ export interface ReaderContext {
   readonly scheduler: Scheduler;
   readonly diagnostics: DiagnosticsHook;
   readonly maxMessageLength: number;
+  /** Called when the reader of a channel has moved on, durably. */
+  readonly onMoved: (channel: string) => void;
 }
 
 /** A message with missing boxes. */
@@ -562,6 +564,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#horizon = new Horizon();
     this.#pauses.found();
     this.#nextLook = LOOK_AHEAD.first;
+    this.#context.onMoved(this.name);
   }
 
   /** Stores received boxes together with the cursor after them. */

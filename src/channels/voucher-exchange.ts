@@ -19,6 +19,7 @@ import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
 import { firstIndexOf, readCapOf } from "../bacap/capabilities.js";
 import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
+import type { Clock, Timer } from "../clock/clock.js";
 import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient } from "./channel-client.js";
 import { Pauses } from "./pauses.js";
@@ -49,6 +50,11 @@ export type VoucherState =
 const REPUBLISH_MS = 6 * 24 * 3600 * 1000;
 /** How long an answer is written again: for as long as any network would keep it. */
 const ANSWER_MS = 7 * 24 * 3600 * 1000;
+/**
+ * How often the age of a kept answer is checked at least. One timer for the whole week could be
+ * days late: it may stand still while the machine sleeps, and the wall clock may be set.
+ */
+const ANSWER_CHECK_MS = 3600 * 1000;
 /** Pause after a failed step, in round trips: the first, and the longest. */
 const RETRY_ROUND_TRIPS = { first: 1, longest: 64 };
 
@@ -78,9 +84,9 @@ export interface ExchangeRecord {
   /** Member: reads the newcomer's messages. */
   readonly theirReadCap: ReadCap | null;
   /**
-   * Member: the channel on which the newcomer's first message shows that it read the reply. The
-   * reply and the stream's keys are kept until the store is opened, or another daemon answers, after
-   * that; then this is null.
+   * Member: the channel on which the newcomer's first message shows that it read the reply. Until
+   * then, or for {@link ANSWER_MS}, the reply and the stream's keys are kept; after that this is
+   * null.
    */
   readonly theirChannel: string | null;
   /** When this side's box was written: the payload the last time, the reply the first time. */
@@ -111,6 +117,7 @@ export interface ExchangeContext {
   readonly client: ChannelClient;
   readonly store: ChannelStore;
   readonly scheduler: Scheduler;
+  readonly clock: Clock;
   readonly hooks: ExchangeHooks;
   /** Whether something was read on a channel, or it was deleted. */
   hasHeard(channel: string): boolean;
@@ -131,6 +138,8 @@ export class VoucherExchange implements WriteSource, ReadSource {
   #isGone = false;
   /** Whether the network may have lost this side's box. */
   #isDoubtful = false;
+  /** Checks whether the kept answer is too old. */
+  #answerTimer: Timer | null = null;
   readonly #waiters = new Waiters();
 
   constructor(context: ExchangeContext, key: string, record: ExchangeRecord) {
@@ -190,21 +199,41 @@ export class VoucherExchange implements WriteSource, ReadSource {
    * have another network, without the box.
    */
   writeAgain(): void {
-    const { state, theirChannel, publishedAt } = this.#record;
-    if (state === "answered" && theirChannel !== null) {
-      const { hasHeard, scheduler } = this.#context;
-      const isOld = scheduler.date() - publishedAt >= ANSWER_MS;
-      if (isOld || hasHeard(theirChannel)) this.#forgetAnswer();
-    }
+    this.#checkAnswer();
     this.#isDoubtful = true;
     this.#context.scheduler.kick();
+  }
+
+  /** Something was read on a channel, or it was deleted. */
+  heard(channel: string): void {
+    if (this.#record.theirChannel === channel) this.#checkAnswer();
+  }
+
+  /** Deletes the kept answer if it is not needed any more; otherwise checks again later. */
+  #checkAnswer(): void {
+    this.#answerTimer?.cancel();
+    this.#answerTimer = null;
+    const { state, theirChannel, publishedAt } = this.#record;
+    if (this.#closed || state !== "answered" || theirChannel === null) return;
+    const { hasHeard, scheduler, clock } = this.#context;
+    const leftMs = publishedAt + ANSWER_MS - scheduler.date();
+    if (leftMs <= 0 || hasHeard(theirChannel)) {
+      this.#forgetAnswer();
+      return;
+    }
+    const waitMs = Math.min(leftMs, ANSWER_CHECK_MS);
+    this.#answerTimer = clock.after(waitMs, () => this.#checkAnswer(), { background: true });
   }
 
   /** Deletes what the answer was kept with. */
   #forgetAnswer(): void {
     this.#record = { ...this.#record, streamWriteCap: null, reply: null, theirChannel: null };
+    const { group } = this.#record;
     this.#context.store.commitLazily((draft) => {
-      if (!this.#isCancelled) draft.put(exchangeKey(this.key), encodeRecord(this.#record));
+      if (this.#isCancelled) return;
+      // The newcomer is in the group, so the exchange is not needed.
+      if (group !== null) draft.delete(exchangeKey(this.key));
+      else draft.put(exchangeKey(this.key), encodeRecord(this.#record));
     });
     // Nobody has to wait for the box any more.
     this.#waiters.wake();
@@ -419,6 +448,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
       const isKept = (more.theirChannel ?? null) !== null;
       return isKept ? more : { ...more, streamWriteCap: null, reply: null };
     });
+    this.#checkAnswer();
     await hooks.finished(next);
   }
 
@@ -484,6 +514,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
 
   close(): void {
     this.#closed = true;
+    this.#answerTimer?.cancel();
     this.#waiters.wake();
   }
 }

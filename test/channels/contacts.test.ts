@@ -220,6 +220,109 @@ describe("contacts", () => {
     assert.equal(await openFor(kept), 0, "the answer is old");
   });
 
+  /** Whether the record of an exchange contains a secret. */
+  const keeps = (disk: Disk, secret: string): boolean => {
+    const written = disk.copy();
+    written.crash(Infinity);
+    return [...written.durable].some(([key, value]) => {
+      return key.startsWith("contact!") && toHex(value).includes(secret);
+    });
+  };
+
+  /** A contact whose member keeps the answer, and whether it still does. */
+  const answered = async ({ clock, open }: ReturnType<typeof world>) => {
+    const disk = new Disk();
+    const [alice, bob] = [await open(), await open(disk)];
+    const invited = await clock.runUntil(alice.contacts.invite("Bob"));
+    const secret = toHex(voucherStream(invited.voucher!).writeCap);
+    const accepted = await clock.runUntil(bob.contacts.accept(invited.voucher!, "Alice"));
+    await clock.runUntil(Promise.all([accepted.ready(), invited.ready()]), DAY);
+    const isKept = (): boolean => keeps(disk, secret);
+    return { alice, bob, invited, accepted, isKept };
+  };
+
+  it("an answer is deleted as soon as something of the newcomer was read", async () => {
+    const all = world();
+    const { clock, boxes } = all;
+    const { alice, bob, invited, accepted, isKept } = await answered(all);
+    const { writer } = await invited.ready();
+    await clock.runUntil((await writer.send("hello")).stored);
+    await clock.advance(60_000);
+    assert.ok(isKept(), "nobody has read the message yet");
+    const { reader } = await accepted.ready();
+    assert.equal(await clock.runUntil(next(reader), DAY), "hello");
+    await clock.advance(1000);
+    assert.ok(!isKept());
+    const before = boxes.writes;
+    boxes.forget();
+    await clock.advance(60_000);
+    assert.equal(boxes.writes, before);
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("an answer is deleted when the first message of the newcomer is found to be lost", async () => {
+    const all = world();
+    const { clock, boxes } = all;
+    const { alice, bob, invited, accepted, isKept } = await answered(all);
+    const { writer } = await invited.ready();
+    for (const text of ["lost", "there"]) await clock.runUntil((await writer.send(text)).stored);
+    const { reader } = await accepted.ready();
+    boxes.lose(reader.readCap(), firstIndexOf(reader.readCap()));
+    assert.equal(await clock.runUntil(next(reader), DAY), "there");
+    await clock.advance(1000);
+    assert.ok(!isKept());
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("an answer is deleted with the channel on which the newcomer would be read", async () => {
+    const all = world();
+    const { clock } = all;
+    const { alice, bob, isKept } = await answered(all);
+    await clock.runUntil(bob.delete("from Alice"));
+    await clock.advance(1000);
+    assert.ok(!isKept());
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  for (const how of ["passes", "passes while the machine sleeps"]) {
+    it(`an answer is deleted when a week ${how}, though the store stays open`, async () => {
+      const all = world();
+      const { clock } = all;
+      const { alice, bob, isKept } = await answered(all);
+      if (how === "passes") await clock.advance(6.9 * DAY);
+      else clock.aheadMs += 6.9 * DAY;
+      await clock.advance(60_000);
+      assert.ok(isKept(), "it is not a week yet");
+      if (how === "passes") await clock.advance(0.1 * DAY);
+      else {
+        clock.aheadMs += 0.1 * DAY;
+        await clock.advance(3_600_000);
+      }
+      await clock.advance(1000);
+      assert.ok(!isKept());
+      await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+    });
+  }
+
+  it("an answer that a closed store kept is deleted when it is due after the opening", async () => {
+    const { clock, open } = world();
+    const disk = new Disk();
+    const [alice, first] = [await open(), await open(disk)];
+    const invited = await clock.runUntil(alice.contacts.invite("Bob"));
+    const secret = toHex(voucherStream(invited.voucher!).writeCap);
+    const accepted = await clock.runUntil(first.contacts.accept(invited.voucher!, "Alice"));
+    await clock.runUntil(accepted.ready(), DAY);
+    await clock.runUntil(first.close());
+    await clock.advance(3 * DAY);
+    const bob = await open(disk);
+    await clock.advance(3 * DAY);
+    assert.ok(keeps(disk, secret));
+    await clock.advance(DAY + 1000);
+    assert.ok(!keeps(disk, secret));
+    assert.equal((await bob.contacts.list())[0]!.state, "answered");
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
   it("a stored answer that cannot be written again leaves the contact as it is", async () => {
     const { clock, boxes, open } = world();
     const disk = new Disk();

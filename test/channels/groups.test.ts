@@ -163,6 +163,26 @@ describe("groups", () => {
     assert.ok(![...disk.durable.keys()].some((key) => key.startsWith("contact!")));
   });
 
+  it("nothing is kept of a newcomer's exchange once something of the newcomer was read", async () => {
+    const { clock, open } = world();
+    const disk = new Disk();
+    const [alice, bob] = [await open(disk), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    const isKept = (): boolean =>
+      [...disk.durable.keys()].some((key) => key.startsWith("contact!"));
+    await clock.advance(60_000);
+    assert.ok(isKept());
+    await b.send("hello");
+    await clock.runUntil(
+      hear(a, (all) => texts(all).length === 1),
+      DAY,
+    );
+    await clock.advance(1000);
+    assert.ok(!isKept());
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
   it("a group works on a network", { timeout: 180_000 }, async () => {
     await using network = await startTestNetwork();
     const opened: Channels[] = [];

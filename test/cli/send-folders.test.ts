@@ -5,6 +5,8 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -17,7 +19,9 @@ import {
   problemOfPath,
   sameName,
 } from "../../src/cli/transfer/file-name.js";
-import { linesOf } from "./katz.js";
+import { findFiles } from "../../src/cli/transfer/outgoing-files.js";
+import { StateFile, newState } from "../../src/cli/transfer/send-state.js";
+import { katz, linesOf } from "./katz.js";
 import { TransferNetwork, contentsOf } from "./transfer-network.js";
 
 const network = new TransferNetwork();
@@ -54,6 +58,118 @@ test("a folder arrives unchanged, without hidden files", async () => {
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /trip already exists, and is not a folder/);
   assert.deepEqual(contentsOf(outside), []);
+});
+
+test("a folder that got another file since is sent again with another ticket", async () => {
+  const folder = join(network.newFolder(), "trip");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "a.txt"), "a".repeat(300_000));
+  const first = await katz(["send", folder], {
+    env: network.env,
+    onStdout: (_, child) => child.kill("SIGKILL"),
+  });
+  assert.equal(first.signal, "SIGKILL");
+  writeFileSync(join(folder, "b.txt"), "b");
+  const second = await network.katz(["send", folder]);
+  assert.equal(second.code, 0);
+  assert.notEqual(second.stdout, first.stdout);
+  assert.match(
+    second.stderr,
+    /^trip\/b\.txt has been added since the interrupted send: this is a new ticket; the earlier one cannot be completed$/m,
+  );
+  assert.deepEqual(contentsOf(network.states), [], "nothing that could read the earlier one stays");
+  const third = await network.katz(["send", folder]);
+  assert.doesNotMatch(third.stderr, /ticket; the earlier/, "nothing was interrupted");
+  const into = network.newFolder();
+  await network.katz(["receive", "-", "--into", into], { input: second.stdout });
+  assert.deepEqual(contentsOf(join(into, "trip")), ["a.txt", "b.txt"]);
+});
+
+test("an interrupted send of a folder continues only if it has the same files", async () => {
+  const states = join(network.newFolder(), "states");
+  const changes: readonly (readonly [string, (at: (name: string) => string) => void])[] = [
+    ["", () => {}],
+    ["trip/new has been added", (at) => writeFileSync(at("new"), "")],
+    ["2 files have been added", (at) => ["x", "day/y"].forEach((n) => writeFileSync(at(n), ""))],
+    ["trip/a has been removed", (at) => rmSync(at("a"))],
+    ["2 files have been removed", (at) => rmSync(at("day"), { recursive: true })],
+    ["trip/a has been renamed", (at) => renameSync(at("a"), at("z"))],
+    ["trip/a has been renamed", (at) => renameSync(at("a"), at("day/a"))],
+    ["2 files have been renamed", (at) => renameSync(at("day"), at("night"))],
+    ["trip/a has changed", (at) => writeFileSync(at("a"), "other")],
+    [
+      "trip/a has changed",
+      (at) => {
+        rmSync(at("a"));
+        mkdirSync(at("a/b"), { recursive: true });
+        for (const name of ["a/b/c", "a/d"]) writeFileSync(at(name), "");
+      },
+    ],
+    [
+      "trip/day has changed",
+      (at) => {
+        rmSync(at("day"), { recursive: true });
+        writeFileSync(at("day"), "");
+      },
+    ],
+    [
+      "2 files have changed",
+      (at) => {
+        rmSync(at("a"));
+        writeFileSync(at("new"), "");
+      },
+    ],
+    [
+      "trip has changed",
+      (at) => {
+        rmSync(at("."), { recursive: true });
+        writeFileSync(at("."), "");
+      },
+    ],
+    [
+      "trip/new has been added",
+      (at) => {
+        writeFileSync(at("new"), "");
+        writeFileSync(at(".hidden"), "");
+        mkdirSync(at("empty"));
+      },
+    ],
+  ];
+  for (const [reason, change] of changes) {
+    const folder = join(network.newFolder(), "trip");
+    const at = (name: string): string => join(folder, name);
+    mkdirSync(at("day"), { recursive: true });
+    for (const name of ["a", "b", "day/1", "day/2"]) writeFileSync(at(name), name);
+    const before = await findFiles([folder]);
+    const entries = before.map(({ name, size }) => ({ name, size, sha256: new Uint8Array(32) }));
+    await (await StateFile.open(before, states)).save(newState(before, entries, 1000));
+    change(at);
+    const loaded = await (await StateFile.open(await findFiles([folder]), states)).load(1000);
+    assert.equal(loaded.obsolete ?? "", reason && `${reason} since the interrupted send`);
+    assert.equal(loaded.state === null, reason !== "");
+  }
+});
+
+test("an interrupted send is told apart from those of other files", async () => {
+  const [states, folder] = [join(network.newFolder(), "states"), network.newFolder()];
+  const [one, two] = [join(folder, "one"), join(folder, "two")];
+  for (const path of [one, two]) writeFileSync(path, "x");
+  const begun = await findFiles([one]);
+  const entries = [{ name: "one", size: 1, sha256: new Uint8Array(32) }];
+  await (await StateFile.open(begun, states)).save(newState(begun, entries, 1000));
+  for (const paths of [[one, two], [two], [folder]]) {
+    const loaded = await (await StateFile.open(await findFiles(paths), states)).load(1000);
+    assert.deepEqual(loaded, { state: null, obsolete: null }, paths.join());
+  }
+  const renamed = await StateFile.open(await findFiles([one], "other"), states);
+  assert.deepEqual(await renamed.load(1000), { state: null, obsolete: null });
+  const same = await StateFile.open(await findFiles([`${folder}/./one`]), states);
+  assert.notEqual((await same.load(1000)).state, null);
+  // What was a file is now a link to another one.
+  rmSync(one);
+  symlinkSync(two, one);
+  const linked = await StateFile.open(await findFiles([one]), states);
+  assert.equal((await linked.load(1000)).obsolete, "one has changed since the interrupted send");
 });
 
 test("standard input is sent under a given name, and a message under its default name", async () => {

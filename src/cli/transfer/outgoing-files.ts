@@ -1,7 +1,7 @@
 /** Files to send: their properties, and their bytes cut into boxes. */
 import { createHash } from "node:crypto";
 import { type FileHandle, readdir, realpath, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { UsageError } from "../failure.js";
 import { openRegular } from "../input-file.js";
 import { fileProblem } from "../private-file.js";
@@ -12,6 +12,8 @@ import { type FileEntry, MAX_FILES } from "./manifest.js";
 export interface FoundFile {
   /** Absolute, without symbolic links. */
   readonly path: string;
+  /** What the user named: the file or a folder above it. Absolute; may itself be a link. */
+  readonly given: string;
   /** The name that receivers see. */
   readonly name: string;
   readonly size: number;
@@ -44,16 +46,14 @@ export async function findFiles(
   if (rename !== undefined && paths.length > 1) {
     throw new UsageError("--name is for one file or folder, but there are several");
   }
-  const wanted: { readonly path: string; readonly name: string }[] = [];
-  for (const path of paths) {
-    if (await isFolder(path)) await addFolder(wanted, path, { rename, onLeftOut });
-    else wanted.push({ path, name: rename ?? basename(path) });
+  const wanted: Wanted[] = [];
+  for (const given of paths) {
+    if (await isFolder(given)) await addFolder(wanted, given, { rename, onLeftOut });
+    else wanted.push({ path: given, given, name: rename ?? basename(given) });
     if (wanted.length > MAX_FILES) throw tooMany();
   }
   const found: FoundFile[] = [];
-  for (const { path, name } of wanted) {
-    found.push(await findFile(path, name, rename !== undefined));
-  }
+  for (const one of wanted) found.push(await findFile(one, rename !== undefined));
   const same = sameName(found.map(({ name }) => name));
   if (same !== null) {
     const [one, other] = same.map((i) => wanted[i]!.path);
@@ -63,6 +63,9 @@ export async function findFiles(
   }
   return found;
 }
+
+/** A file to send, by the path that leads to it from what the user named. */
+type Wanted = Pick<FoundFile, "path" | "given" | "name">;
 
 function tooMany(): UsageError {
   return new UsageError(
@@ -82,7 +85,7 @@ async function isFolder(path: string): Promise<boolean> {
  * @throws UsageError when it contains anything else, such as a symbolic link, or nothing.
  */
 async function addFolder(
-  wanted: { readonly path: string; readonly name: string }[],
+  wanted: Wanted[],
   folder: string,
   {
     rename,
@@ -100,7 +103,7 @@ async function addFolder(
       // Receivers refuse hidden files, because they would not see what arrived.
       if (entry.name.startsWith(".")) onLeftOut(inside);
       else if (entry.isDirectory()) await add(inside, called);
-      else if (entry.isFile()) wanted.push({ path: inside, name: called });
+      else if (entry.isFile()) wanted.push({ path: inside, given: folder, name: called });
       else throw new UsageError(`${inside} cannot be sent: it is neither a file nor a folder`);
       if (wanted.length > MAX_FILES) return;
     }
@@ -109,7 +112,7 @@ async function addFolder(
   if (wanted.length === before) throw new UsageError(`${folder} has no files in it`);
 }
 
-async function findFile(path: string, name: string, isRenamed: boolean): Promise<FoundFile> {
+async function findFile({ path, given, name }: Wanted, isRenamed: boolean): Promise<FoundFile> {
   // Check its type first: a folder cannot be sent as a file under any name.
   const [real, identity] = await withFile(path, async (handle) => {
     const found = await identify(handle, path);
@@ -122,9 +125,18 @@ async function findFile(path: string, name: string, isRenamed: boolean): Promise
     return [await realpath(path), found] as const;
   });
   const problem = problemOfPath(name);
-  if (problem === null) return { path: real, name, ...identity };
+  if (problem === null) {
+    return { path: real, given: await absolute(given), name, ...identity };
+  }
   const advice = isRenamed ? "" : "; choose another name with --name";
   throw new UsageError(`${path} cannot be sent under the name "${name}": ${problem}${advice}`);
+}
+
+/** The absolute path without symbolic links above the last part; that may be a link. */
+async function absolute(path: string): Promise<string> {
+  const last = basename(path);
+  if (["", ".", ".."].includes(last)) return realpath(path);
+  return join(await realpath(dirname(path)), last);
 }
 
 /** The error for files whose length is known only after reading them. */

@@ -7,6 +7,7 @@ import { firstIndexOf, generateKeypair, parseWriteCap } from "katzenpost-thincli
 import { UsageError } from "../failure.js";
 import { fileProblem, makeFolder, removeLeftovers, replaceFile } from "../private-file.js";
 import { type Environment, stateFolder } from "../user-folders.js";
+import { SEPARATOR } from "./file-name.js";
 import type { FileEntry } from "./manifest.js";
 import type { FoundFile } from "./outgoing-files.js";
 
@@ -43,9 +44,13 @@ export function newState(
   return { files, digests, chunk, writeCap, boxesDone: 0, index, startedAt: new Date() };
 }
 
-/** The state of one set of files, in a file that only its owner can read. */
+/** The state of sending what one command names, in a file that only its owner can read. */
 export class StateFile {
-  /** Its path; the name is a digest of paths and names. */
+  /**
+   * Its path. The name is a digest of the files and folders that the command names, and their
+   * names for receivers. It does not depend on what is in the folders, so that a command finds the
+   * state although a folder has changed.
+   */
   readonly path: string;
   readonly #files: readonly FoundFile[];
 
@@ -59,7 +64,8 @@ export class StateFile {
    * contain capabilities.
    */
   static async open(files: readonly FoundFile[], folder = sendFolder()): Promise<StateFile> {
-    const what = JSON.stringify(files.map(({ path, name }) => [path, name]));
+    const given = new Map(files.map((file) => [file.given, file.name.split(SEPARATOR)[0]!]));
+    const what = JSON.stringify([...given]);
     const name = createHash("sha256").update(what).digest("hex").slice(0, 32);
     try {
       await makeFolder(folder, 0o700);
@@ -90,12 +96,13 @@ export class StateFile {
   }
 
   #obsolete(state: SendState, chunk: number): string | null {
-    const changed = this.#files.filter((file, i) => {
-      return JSON.stringify(file) !== JSON.stringify(state.files[i]);
-    });
-    if (changed.length === 1) return `${changed[0]!.name} has changed since the interrupted send`;
-    if (changed.length > 1) {
-      return `${changed.length} files have changed since the interrupted send`;
+    const changes = changesOf(state.files, this.#files);
+    const [first] = changes;
+    if (first) {
+      const isAlike = changes.every(({ what }) => what === first.what);
+      const what = isAlike ? first.what : "changed";
+      const who = changes.length === 1 ? `${first.name} has` : `${changes.length} files have`;
+      return `${who} ${what} since the interrupted send`;
     }
     if (state.chunk !== chunk) {
       return "the interrupted send was for a network with boxes of another length";
@@ -115,6 +122,63 @@ export class StateFile {
     await rm(this.path, { force: true });
     await removeLeftovers(this.path, 0);
   }
+}
+
+/** What happened to a file. */
+interface Change {
+  /** Its name for receivers; of a renamed file the earlier one. */
+  readonly name: string;
+  readonly what: "changed" | "been added" | "been removed" | "been renamed";
+}
+
+/** How the files to send differ from those of an interrupted transfer. */
+function changesOf(before: readonly FoundFile[], now: readonly FoundFile[]): Change[] {
+  const earlier = new Map(before.map((file) => [file.name, file]));
+  const current = new Set(now.map(({ name }) => name));
+  const changes: Change[] = [];
+  const added: FoundFile[] = [];
+  for (const file of now) {
+    const old = earlier.get(file.name);
+    if (!old) added.push(file);
+    else if (!isSame(file, old) || file.path !== old.path) {
+      changes.push({ name: file.name, what: "changed" });
+    }
+  }
+  const removed = before.filter(({ name }) => !current.has(name));
+  // A file that became a folder is one change, and so is a folder that became a file.
+  const swapped = new Set([
+    ...foldersAmong(added, new Set(removed.map(({ name }) => name))),
+    ...foldersAmong(removed, new Set(added.map(({ name }) => name))),
+  ]);
+  for (const name of swapped) changes.push({ name, what: "changed" });
+  const isApart = ({ name }: FoundFile): boolean =>
+    ![name, ...foldersOf(name)].some((one) => swapped.has(one));
+  const places = added.filter(isApart);
+  for (const old of removed.filter(isApart)) {
+    const at = places.findIndex((file) => isSame(file, old));
+    if (at >= 0) places.splice(at, 1);
+    changes.push({ name: old.name, what: at >= 0 ? "been renamed" : "been removed" });
+  }
+  for (const { name } of places) changes.push({ name, what: "been added" });
+  return changes;
+}
+
+/** Whether two are one file with the same content, perhaps under different names. */
+function isSame(one: FoundFile, other: FoundFile): boolean {
+  return (
+    one.identity === other.identity && one.size === other.size && one.modified === other.modified
+  );
+}
+
+/** Which of `names` are folders that hold one of the files. */
+function foldersAmong(files: readonly FoundFile[], names: ReadonlySet<string>): string[] {
+  return files.flatMap(({ name }) => foldersOf(name).filter((folder) => names.has(folder)));
+}
+
+/** The folders above a file, by their names for receivers. */
+function foldersOf(name: string): string[] {
+  const parts = name.split(SEPARATOR);
+  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join(SEPARATOR));
 }
 
 async function deleteOld(folder: string): Promise<void> {
@@ -145,13 +209,14 @@ function parseState(text: string): SendState {
   const isRight =
     version === 1 &&
     Array.isArray(files) &&
+    files.every(isFoundFile) &&
     Array.isArray(digests) &&
     digests.length === files.length &&
     typeof chunk === "number" &&
     Number.isSafeInteger(boxesDone);
   if (!isRight) throw new TypeError("not the state of a transfer");
   const state = {
-    files: files as FoundFile[],
+    files,
     digests: digests.map((digest) => fromBase64(digest as string)),
     chunk,
     writeCap: parseWriteCap(fromBase64(value["writeCap"] as string)),
@@ -161,4 +226,13 @@ function parseState(text: string): SendState {
   };
   if (state.digests.some(({ length }) => length !== 32)) throw new TypeError("no SHA-256");
   return state;
+}
+
+function isFoundFile(value: unknown): value is FoundFile {
+  if (typeof value !== "object" || value === null) return false;
+  const { path, name, size, modified, identity } = value as Record<string, unknown>;
+  return (
+    [path, name, modified, identity].every((text) => typeof text === "string") &&
+    Number.isSafeInteger(size)
+  );
 }

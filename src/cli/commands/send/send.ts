@@ -103,7 +103,7 @@ export async function sendFiles(
   const stateFile = await StateFile.open(files);
   await using _claimed = await claim(stateFile.path, {
     message: "another katz send is sending the same files",
-    advice: "Wait for it: its ticket is valid for them",
+    advice: "Wait for it: its ticket is valid for the files that it found when it began",
   });
   const { state: interrupted, obsolete } = await stateFile.load(chunk);
   let state = interrupted;

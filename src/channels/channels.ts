@@ -279,6 +279,7 @@ export class Channels implements AsyncDisposable {
       has: (name) => this.#keys.has(name),
       isTaken: (name) => this.#keys.has(name) || this.#reserved.has(name),
       deleteChannel: (name) => this.delete(name),
+      sent: (name) => this.#sent(name),
       clock: options.clock,
       boxLength: () => this.#boxLength,
       checkOpen: () => this.#checkOpen(),
@@ -353,7 +354,7 @@ export class Channels implements AsyncDisposable {
   async #openChannel(key: string, record: Map<string, unknown>): Promise<void> {
     if (record.get("kind") === "writer") {
       const saved = await loadWriter(this.#store, key);
-      this.#writers.set(saved.name, new Writer(this.#writerContext(), saved));
+      this.#writers.set(saved.name, new Writer(this.#writerContext(saved.name), saved));
       this.#keys.set(saved.name, key);
     } else {
       const saved = await loadReader(this.#store, key);
@@ -365,7 +366,7 @@ export class Channels implements AsyncDisposable {
     }
   }
 
-  #writerContext(): WriterContext {
+  #writerContext(name: string): WriterContext {
     return {
       client: this.#client,
       store: this.#store,
@@ -373,8 +374,24 @@ export class Channels implements AsyncDisposable {
       diagnostics: this.#diagnose,
       boxLength: this.#boxLength,
       maxMessageLength: this.#options.maxMessageLength,
+      onSent: () => this.#sent(name),
       onBatchReady: (id) => this.#startBatch(id),
     };
+  }
+
+  /**
+   * A message was put into the outbox of a channel: an answer may come soon. It comes from the same
+   * contact or group; which channel answers another one is not known, so that may be any other one.
+   */
+  #sent(writer: string): void {
+    const answers = this.contacts.answersTo(writer) ?? this.groups.answersTo(writer);
+    for (const [name, reader] of this.#readers) {
+      const isLikely = answers
+        ? answers.has(name)
+        : !this.contacts.isRead(name) && !this.groups.isRead(name);
+      if (isLikely) reader.hurry();
+    }
+    this.#scheduler.kick();
   }
 
   #readerContext(): ConstructorParameters<typeof Reader>[0] {
@@ -654,7 +671,7 @@ export class Channels implements AsyncDisposable {
       this.#noteBatch(id, writers);
     });
     for (const [writer, delivery] of deliveries) writer.committed(delivery);
-    this.#scheduler.sent();
+    for (const { name } of deliveries.keys()) this.#sent(name);
     return deliveries.values().next().value!;
   }
 

@@ -422,6 +422,24 @@ export class Contacts {
     );
   }
 
+  /** The channel on which answers to a contact's channel come; null if it is none. @internal */
+  answersTo(channel: string): ReadonlySet<string> | null {
+    for (const [to, from] of this.#channels()) if (to === channel) return new Set([from]);
+    return null;
+  }
+
+  /** Whether a channel is one that a contact writes. @internal */
+  isRead(channel: string): boolean {
+    for (const [, from] of this.#channels()) if (from === channel) return true;
+    return false;
+  }
+
+  *#channels(): Iterable<readonly [string, string]> {
+    for (const { record } of this.#exchanges.values()) {
+      if (record.group === null) yield channelNames(record.name);
+    }
+  }
+
   /** All contacts, by name, including those in progress and those that failed. */
   async list(): Promise<readonly ContactInfo[]> {
     this.#context.checkOpen();

@@ -129,6 +129,8 @@ interface SavedMember extends GroupMember {
 export interface GroupsContext extends ContactsContext {
   readonly boxLength: () => number;
   deleteChannel(name: string): Promise<void>;
+  /** Says that a message is in the outbox of a channel, so that answers may come soon. */
+  sent(name: string): void;
 }
 
 /** The groups of a store. */
@@ -274,6 +276,21 @@ export class Groups {
     );
   }
 
+  /**
+   * The channels on which answers to a group's own channel come; null if it is none. @internal
+   */
+  answersTo(channel: string): ReadonlySet<string> | null {
+    for (const group of this.#groups.values()) {
+      if (group.ownChannel === channel) return group.memberChannels;
+    }
+    return null;
+  }
+
+  /** Whether a channel is that of a group's member. @internal */
+  isRead(channel: string): boolean {
+    return [...this.#groups.values()].some(({ memberChannels }) => memberChannels.has(channel));
+  }
+
   /** All groups, by name. */
   async list(): Promise<readonly GroupInfo[]> {
     this.#context.checkOpen();
@@ -354,6 +371,11 @@ export class Group {
   /** The channel that we send on: `Channels.writer`. */
   get ownChannel(): string {
     return ownChannelOf(this.name);
+  }
+
+  /** The channels of the other members. @internal */
+  get memberChannels(): ReadonlySet<string> {
+    return new Set(this.#members.keys());
   }
 
   get #joining(): VoucherExchange | null {
@@ -569,7 +591,7 @@ export class Group {
     await this.#appear();
     const writer = await this.#context.writer(this.ownChannel);
     for (const delivery of this.#induction.splice(0)) writer.committedMessage(delivery);
-    this.#context.scheduler.sent();
+    this.#context.sent(this.ownChannel);
   }
 
   /** Adds a member, which is not known yet, to a transaction; returns the channel to read it. */

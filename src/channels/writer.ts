@@ -141,6 +141,8 @@ export interface WriterContext {
   /** How many bytes a directly written box holds. */
   readonly boxLength: number;
   readonly maxMessageLength: number;
+  /** Called when a message is in this channel's outbox. */
+  readonly onSent: () => void;
   /** Called when a batch is at the head of this channel's outbox. */
   readonly onBatchReady: (batch: number) => void;
 }
@@ -271,7 +273,7 @@ export class Writer {
       delivery = this.compose(draft, way, at);
     });
     this.committed(delivery!);
-    this.#context.scheduler.sent();
+    this.#context.onSent();
     return delivery!;
   }
 

@@ -348,7 +348,8 @@ export class Group {
     this.format = saved.format;
     const { client, store, scheduler } = context;
     const writer = (): Writer | undefined => context.writers.get(this.ownChannel);
-    this.#kept = new Introductions({ client, store, scheduler, writer }, saved.key);
+    const sent = (): void => context.sent(this.ownChannel);
+    this.#kept = new Introductions({ client, store, scheduler, writer, sent }, saved.key);
   }
 
   /** @internal */

@@ -15,6 +15,7 @@ import type { CborValue } from "../cbor/cbor.js";
 import { messageBoxCounter } from "../bacap/message-box-index.js";
 import { hasCode } from "../errors/errors.js";
 import { type ChannelClient, readBox } from "./channel-client.js";
+import { Pauses } from "./pauses.js";
 import type { ReadSource, ReadTask, Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field } from "./store.js";
 import type { Writer } from "./writer.js";
@@ -29,6 +30,8 @@ export interface IntroductionsContext {
   readonly scheduler: Scheduler;
   /** The writer of our channel in the group; undefined if there is none. */
   writer(): Writer | undefined;
+  /** Says that messages are in the writer's outbox. */
+  sent(): void;
 }
 
 /** An introduction that was sent. */
@@ -51,12 +54,12 @@ export class Introductions implements ReadSource {
   #isDoubtful = false;
   #isReading = false;
   #closed = false;
-  #dueAt = 0;
-  #pauseFactor = 1;
+  readonly #pauses: Pauses;
 
   /** @param group the group's key in the store. */
   constructor(context: IntroductionsContext, group: string) {
     this.#context = context;
+    this.#pauses = new Pauses(context.scheduler);
     this.prefix = `intro!${group}!`;
   }
 
@@ -107,8 +110,7 @@ export class Introductions implements ReadSource {
     }
     if (this.#sent.size === 0) return;
     this.#isDoubtful = true;
-    this.#dueAt = 0;
-    this.#pauseFactor = 1;
+    this.#pauses.found();
     this.#context.scheduler.addReader(this);
   }
 
@@ -117,10 +119,12 @@ export class Introductions implements ReadSource {
   }
 
   get dueAt(): number {
-    return this.#dueAt;
+    return this.#pauses.dueAt;
   }
 
-  hurry(): void {}
+  get patienceMs(): number {
+    return this.#pauses.lengthMs;
+  }
 
   takeQuestion(): ReadTask {
     this.#isReading = true;
@@ -133,10 +137,8 @@ export class Introductions implements ReadSource {
         const isKnown = await this.#ask(signal).catch(() => false);
         this.#isReading = false;
         if (!isKnown) this.#isDoubtful = true;
+        this.#pauses.missed();
         if (!this.#isDoubtful) this.#context.scheduler.remove(this);
-        const { scheduler } = this.#context;
-        this.#dueAt = scheduler.now() + this.#pauseFactor * scheduler.basePauseMs;
-        this.#pauseFactor = Math.min(this.#pauseFactor * 2, scheduler.longestPauseFactor);
       },
     };
   }
@@ -161,7 +163,7 @@ export class Introductions implements ReadSource {
   }
 
   async #sendAgain(writer: Writer): Promise<void> {
-    const { store, scheduler } = this.#context;
+    const { store } = this.#context;
     const deliveries: ReturnType<Writer["composeMessage"]>[] = [];
     try {
       await store.commit((draft) => {
@@ -179,7 +181,7 @@ export class Introductions implements ReadSource {
       throw error;
     }
     for (const delivery of deliveries) writer.committedMessage(delivery);
-    scheduler.sent();
+    this.#context.sent();
   }
 
   /** Ends the question. */

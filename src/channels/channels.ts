@@ -244,6 +244,7 @@ export class Channels implements AsyncDisposable {
   };
   #boxLength = 0;
   #nextKey = 0;
+  #watching: Disposable | null = null;
   #closing: Promise<void> | null = null;
 
   private constructor(client: ChannelClient, store: ChannelStore, options: CheckedOptions) {
@@ -278,6 +279,7 @@ export class Channels implements AsyncDisposable {
       has: (name) => this.#keys.has(name),
       isTaken: (name) => this.#keys.has(name) || this.#reserved.has(name),
       deleteChannel: (name) => this.delete(name),
+      sent: (name) => this.#sent(name),
       clock: options.clock,
       boxLength: () => this.#boxLength,
       checkOpen: () => this.#checkOpen(),
@@ -311,6 +313,13 @@ export class Channels implements AsyncDisposable {
     await channels.groups.load();
     await channels.contacts.load();
     for (const writer of channels.#writers.values()) channels.#scheduler.addWriter(writer);
+    // The daemon may be another one than the last time.
+    channels.groups.sendAgain();
+    channels.#watching = client.on("reconnected", ({ newInstance }) => {
+      if (!newInstance) return;
+      channels.contacts.writeAgain();
+      channels.groups.sendAgain();
+    });
     return channels;
   }
 
@@ -345,7 +354,7 @@ export class Channels implements AsyncDisposable {
   async #openChannel(key: string, record: Map<string, unknown>): Promise<void> {
     if (record.get("kind") === "writer") {
       const saved = await loadWriter(this.#store, key);
-      this.#writers.set(saved.name, new Writer(this.#writerContext(), saved));
+      this.#writers.set(saved.name, new Writer(this.#writerContext(saved.name), saved));
       this.#keys.set(saved.name, key);
     } else {
       const saved = await loadReader(this.#store, key);
@@ -357,7 +366,7 @@ export class Channels implements AsyncDisposable {
     }
   }
 
-  #writerContext(): WriterContext {
+  #writerContext(name: string): WriterContext {
     return {
       client: this.#client,
       store: this.#store,
@@ -365,8 +374,24 @@ export class Channels implements AsyncDisposable {
       diagnostics: this.#diagnose,
       boxLength: this.#boxLength,
       maxMessageLength: this.#options.maxMessageLength,
+      onSent: () => this.#sent(name),
       onBatchReady: (id) => this.#startBatch(id),
     };
+  }
+
+  /**
+   * A message was put into the outbox of a channel: an answer may come soon. It comes from the same
+   * contact or group; which channel answers another one is not known, so that may be any other one.
+   */
+  #sent(writer: string): void {
+    const answers = this.contacts.answersTo(writer) ?? this.groups.answersTo(writer);
+    for (const [name, reader] of this.#readers) {
+      const isLikely = answers
+        ? answers.has(name)
+        : !this.contacts.isRead(name) && !this.groups.isRead(name);
+      if (isLikely) reader.hurry();
+    }
+    this.#scheduler.kick();
   }
 
   #readerContext(): ConstructorParameters<typeof Reader>[0] {
@@ -646,7 +671,7 @@ export class Channels implements AsyncDisposable {
       this.#noteBatch(id, writers);
     });
     for (const [writer, delivery] of deliveries) writer.committed(delivery);
-    this.#scheduler.sent();
+    for (const { name } of deliveries.keys()) this.#sent(name);
     return deliveries.values().next().value!;
   }
 
@@ -745,6 +770,7 @@ export class Channels implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#watching?.[Symbol.dispose]();
     for (const writer of this.#writers.values()) writer.close();
     for (const reader of this.#readers.values()) reader.close();
     this.contacts.close();

@@ -190,7 +190,6 @@ export class Contacts {
   #nextKey = 0;
   /** The number of the next exchange of a group. */
   #serial = 0;
-  #watching: Disposable | null = null;
   /** Cancelled exchanges, whose vouchers are being deleted. */
   readonly #cancelled = new Set<VoucherExchange>();
   readonly #hooks: ExchangeHooks = {
@@ -242,10 +241,6 @@ export class Contacts {
       }
       unfinished.push(exchange);
     }
-    this.#watching = this.#context.client.on("reconnected", ({ newInstance }) => {
-      if (!newInstance) return;
-      for (const exchange of this.#exchanges.values()) exchange.writeAgain();
-    });
     for (const exchange of unfinished) this.#start(exchange);
   }
 
@@ -262,6 +257,11 @@ export class Contacts {
     const reader: Reader | undefined = this.#context.readerNow(channel);
     if (!reader) return false;
     return reader.position > messageBoxCounter(firstIndexOf(reader.readCap()));
+  }
+
+  /** Writes again what the network may have lost: it may be another one. @internal */
+  writeAgain(): void {
+    for (const exchange of this.#exchanges.values()) exchange.writeAgain();
   }
 
   /** Something was read on a channel, or it was deleted. @internal */
@@ -422,6 +422,24 @@ export class Contacts {
     );
   }
 
+  /** The channel on which answers to a contact's channel come; null if it is none. @internal */
+  answersTo(channel: string): ReadonlySet<string> | null {
+    for (const [to, from] of this.#channels()) if (to === channel) return new Set([from]);
+    return null;
+  }
+
+  /** Whether a channel is one that a contact writes. @internal */
+  isRead(channel: string): boolean {
+    for (const [, from] of this.#channels()) if (from === channel) return true;
+    return false;
+  }
+
+  *#channels(): Iterable<readonly [string, string]> {
+    for (const { record } of this.#exchanges.values()) {
+      if (record.group === null) yield channelNames(record.name);
+    }
+  }
+
   /** All contacts, by name, including those in progress and those that failed. */
   async list(): Promise<readonly ContactInfo[]> {
     this.#context.checkOpen();
@@ -466,7 +484,6 @@ export class Contacts {
 
   /** Ends all waiting. @internal */
   close(): void {
-    this.#watching?.[Symbol.dispose]();
     for (const exchange of this.#exchanges.values()) exchange.close();
     for (const exchange of this.#cancelled) exchange.close();
   }

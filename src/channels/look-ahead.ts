@@ -13,6 +13,9 @@ const LOOK_AHEAD = 1024;
 /** How many boxes in a row each look requests, after those of the previous look. */
 const SCAN = 16;
 
+/** A look can wait for its turn: it seldom finds a box. */
+const PATIENCE_MS = 60_000;
+
 /** A box after the missing one. */
 interface Place {
   readonly index: MessageBoxIndex;
@@ -84,11 +87,9 @@ export class LookAhead implements ReadSource {
     return this.#dueAt;
   }
 
-  get isPatient(): boolean {
-    return !this.#isHeld;
+  get patienceMs(): number {
+    return this.#isHeld ? 0 : PATIENCE_MS;
   }
-
-  hurry(): void {}
 
   takeQuestion(): ReadTask {
     this.#isReading = true;

@@ -22,6 +22,7 @@ import {
 import { ChannelStoreError } from "../errors/channel-errors.js";
 import { parseBox } from "./framing.js";
 import { Horizon, LookAhead } from "./look-ahead.js";
+import { Pauses } from "./pauses.js";
 import type { ReadTask, Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 import { Waiters } from "./waiters.js";
@@ -30,15 +31,19 @@ import { Waiters } from "./waiters.js";
 const MAX_BURST = 8;
 /** How many messages are read before the application asks for them. */
 const READ_AHEAD = 32;
-/** After this many misses the reader looks ahead. */
-const LOOK_AHEAD_EVERY = 10;
+/**
+ * A reader looks ahead after so many of the shortest pauses without a box, and then again after each
+ * `every`: after a quarter of an hour and then every 50 minutes on a network with round trips of
+ * seconds.
+ */
+const LOOK_AHEAD = { first: 400, every: 1500 };
 /** How many looks ahead a new reader makes one after the other; more would find boxes seldom. */
 const FIRST_LOOKS = 4;
 /**
- * After this many misses a side stream is given up. It was stored completely before the channel
- * referred to it, so a box that is missing for so long is gone.
+ * After so many misses, and so many of the shortest pauses, a side stream is given up. It was stored
+ * completely before the channel referred to it, so a box that is missing for so long is gone.
  */
-const SIDE_TRIES = 12;
+const SIDE_PATIENCE = { misses: 12, pauses: 700 };
 /** A reader that was away for this long looks ahead at once: boxes live for at least one week. */
 const AWAY_MS = 7 * 24 * 3600 * 1000;
 /** How often the time of the last attempt is stored. */
@@ -149,8 +154,9 @@ export class Reader implements AsyncIterable<Message> {
   #horizon = new Horizon();
   /** The look ahead in progress. */
   #look: LookAhead | null = null;
-  #pauseFactor = 1;
-  #dueAt = 0;
+  readonly #pauses: Pauses;
+  /** By {@link Pauses.waited}. */
+  #nextLook = LOOK_AHEAD.first;
   #isReading = false;
   /** Whether the last attempt was so long ago that boxes may have expired since. */
   #wasAway = false;
@@ -175,6 +181,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#askedAt = saved.askedAt;
     this.#firstLooks = saved.askedAt === 0 ? FIRST_LOOKS : 0;
     this.#side = saved.side;
+    this.#pauses = new Pauses(context.scheduler);
   }
 
   /** The next box to request. Messages with lower ids are in the store, or were lost. */
@@ -192,9 +199,14 @@ export class Reader implements AsyncIterable<Message> {
    * asked only while somebody listens. A message that was yielded but not acknowledged comes again
    * after a crash, with the same id.
    *
-   * A missing box holds up all boxes after it. After every tenth miss, and at once if it is new or
-   * was away for a week, the reader looks for later boxes, up to 1,024 ahead, while it asks for the
-   * missing one. A later box can prove that the missing one had been stored. If the missing box still is not there, it is gone for good: the
+   * Without messages it asks less and less often: each pause is about a quarter of the silence, at
+   * least 2 seconds and at most 5 minutes, and longer if the readers of all channels need more
+   * packets than they have. A message that is sent to the same contact or group makes the pauses
+   * short again.
+   *
+   * A missing box holds up all boxes after it. After a quarter of an hour, then every 50 minutes,
+   * and at once if it is new or was away for a week, the reader looks for later boxes, up to 1,024
+   * ahead, while it asks for the missing one. A later box can prove that the missing one had been stored. If the missing box still is not there, it is gone for good: the
    * reader continues at the first box that is there, and the next message's `gap` says how many
    * boxes were lost.
    * @throws RangeError for a `from` that is not an id; TypeError for another invalid option. The
@@ -366,14 +378,17 @@ export class Reader implements AsyncIterable<Message> {
 
   /** When to ask next, by the clock. @internal */
   get dueAt(): number {
-    return this.#dueAt;
+    return this.#pauses.dueAt;
+  }
+
+  /** How long others that are due may go first. @internal */
+  get patienceMs(): number {
+    return this.#pauses.lengthMs;
   }
 
   /** Brings the next attempt forward, because an answer is likely. @internal */
   hurry(): void {
-    this.#pauseFactor = 1;
-    const soonest = this.#context.scheduler.now() + this.#context.scheduler.basePauseMs;
-    if (this.#dueAt > soonest) this.#dueAt = soonest;
+    this.#pauses.shorten();
   }
 
   /** The next attempt. @internal */
@@ -416,16 +431,14 @@ export class Reader implements AsyncIterable<Message> {
     this.#noteQuestion();
     if (!isMissing) {
       this.#burst = Math.min(MAX_BURST, burst * 2);
-      this.#dueAt = 0;
     } else {
       this.#burst = 1;
-      if (found > 0) this.#dueAt = 0;
-      else {
+      if (found === 0) {
         this.#missed();
-        if (side && this.#misses >= SIDE_TRIES) await this.#take([{ kind: "missing" }]);
+        if (side && this.#isSideLost) await this.#take([{ kind: "missing" }]);
       }
     }
-    const pauseMs = Math.max(0, this.#dueAt - scheduler.now());
+    const pauseMs = Math.max(0, this.#pauses.dueAt - scheduler.now());
     diagnostics({
       type: "polled",
       channel: this.name,
@@ -470,15 +483,19 @@ export class Reader implements AsyncIterable<Message> {
     }
   }
 
+  get #isSideLost(): boolean {
+    const { misses, pauses } = SIDE_PATIENCE;
+    return this.#misses >= misses && this.#pauses.waited >= pauses;
+  }
+
   #missed(): void {
-    const { scheduler } = this.#context;
     this.#misses++;
     this.#burst = 1;
-    this.#dueAt = scheduler.now() + this.#pauseFactor * scheduler.basePauseMs;
-    this.#pauseFactor = Math.min(this.#pauseFactor * 2, scheduler.longestPauseFactor);
+    this.#pauses.missed();
     const isEarly = this.#wasAway || this.#firstLooks > 0;
-    const isTime = isEarly || this.#misses % LOOK_AHEAD_EVERY === 0;
-    if (isTime && !this.#side && !this.#look && !this.#closed) this.#beginLook();
+    const isTime = this.#pauses.waited >= this.#nextLook;
+    if (isTime) this.#nextLook += LOOK_AHEAD.every;
+    if ((isEarly || isTime) && !this.#side && !this.#look && !this.#closed) this.#beginLook();
   }
 
   #beginLook(): void {
@@ -491,7 +508,7 @@ export class Reader implements AsyncIterable<Message> {
       read: (index, signal) => this.#readBox(index, signal),
       mayRead: (isHeld) => this.#isHungry && !(isHeld && this.#isReading),
       onScanned: () => (this.#wasAway = false),
-      onStored: () => (this.#dueAt = 0),
+      onStored: () => this.#pauses.end(),
       onGone: (lost, next) => this.#skip(look, lost, next),
       onEnd: (error) => {
         if (error) diagnostics({ type: "readFailed", channel: this.name, error });
@@ -521,7 +538,6 @@ export class Reader implements AsyncIterable<Message> {
     if (!isMoved) return;
     diagnostics({ type: "gap", channel: this.name, boxes: lost });
     this.#found();
-    this.#dueAt = 0;
   }
 
   /** Stores the time of an attempt now and then, so that a long absence is noticed. */
@@ -546,7 +562,8 @@ export class Reader implements AsyncIterable<Message> {
     this.#wasAway = false;
     this.#firstLooks = 0;
     this.#horizon = new Horizon();
-    this.#pauseFactor = 1;
+    this.#pauses.found();
+    this.#nextLook = LOOK_AHEAD.first;
     this.#context.onMoved(this.name);
   }
 

@@ -1,8 +1,9 @@
 /**
  * Decides which channel asks the daemon next. One scheduler serves all channels of a store. Boxes
- * to write go first. Readers take turns and slow down while nothing comes, and reading has a share
- * of the packets that the network's schedule allows. The packets themselves leave on the daemon's
- * ticks; this file only decides what to ask the daemon for.
+ * to write go first. Readers take turns and slow down while nothing comes, those that wait for an
+ * answer go before those that are silent, and reading has a share of the packets that the network's
+ * schedule allows. The packets themselves leave on the daemon's ticks; this file only decides what to
+ * ask the daemon for.
  */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { ChannelClient } from "./channel-client.js";
@@ -19,13 +20,6 @@ const PACKETS_PER_READ = 2;
 /** The longest first pause of readers, in ms; on quick networks it is a few round trips. */
 const BASE_PAUSE_MS = 2000;
 const BASE_PAUSE_ROUND_TRIPS = 4;
-/**
- * Pauses grow up to this multiple of the first one: five minutes on a network with round trips of
- * seconds.
- */
-const LONGEST_PAUSE_FACTOR = 150;
-/** How much later than others a patient source gets its turn, in ms. */
-const PATIENCE_MS = 60_000;
 /** Packets per millisecond if no document says: one a second, as on development networks. */
 const USUAL_RATE = 0.001;
 /** Longest timer, so that a change of the clock is noticed. */
@@ -67,10 +61,11 @@ export interface ReadSource {
   readonly isWanted: boolean;
   /** When to ask next, by {@link Scheduler.now}. */
   readonly dueAt: number;
-  /** Whether others may go first for {@link PATIENCE_MS}, because a box is seldom there. */
-  readonly isPatient?: boolean;
-  /** Brings the next attempt forward, because an answer is likely. */
-  hurry(): void;
+  /**
+   * How long it can wait for its turn, in ms: the longer, the less likely a box is there. If not all
+   * can have their turn, a source that is due waits in proportion to this.
+   */
+  readonly patienceMs: number;
   /** The next attempt. */
   takeQuestion(): ReadTask;
 }
@@ -140,11 +135,6 @@ export class Scheduler {
     return Math.min(BASE_PAUSE_MS, Math.max(1, BASE_PAUSE_ROUND_TRIPS * this.#roundTripMs));
   }
 
-  /** The longest pause of a reader, as a multiple of {@link basePauseMs}. */
-  get longestPauseFactor(): number {
-    return LONGEST_PAUSE_FACTOR;
-  }
-
   /** Records how long a read or a write took, in ms. */
   measured(durationMs: number): void {
     const before = this.#roundTripMs ?? durationMs;
@@ -169,12 +159,6 @@ export class Scheduler {
   remove(end: WriteSource | ReadSource): void {
     this.#writers.delete(end as WriteSource);
     this.#readers.delete(end as ReadSource);
-  }
-
-  /** A message was put into an outbox: answers may come soon. */
-  sent(): void {
-    for (const reader of this.#readers) reader.hurry();
-    this.kick();
   }
 
   /** Runs `errand`, a batch, as soon as there is a place for a write. */
@@ -230,8 +214,9 @@ export class Scheduler {
     this.#refill();
     const wanted = [...this.#readers].filter((reader) => reader.isWanted);
     const due = wanted.filter(({ dueAt }) => dueAt <= now);
-    const rank = ({ dueAt, isPatient }: ReadSource) => dueAt + (isPatient ? PATIENCE_MS : 0);
-    due.sort((a, b) => rank(a) - rank(b));
+    const base = this.basePauseMs;
+    const rank = ({ dueAt, patienceMs }: ReadSource) => (now - dueAt) / Math.max(patienceMs, base);
+    due.sort((a, b) => rank(b) - rank(a));
     for (const reader of due) {
       if (this.#reads >= most) return Infinity;
       if (this.#packets < PACKETS_PER_READ) {

@@ -22,6 +22,7 @@ import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient } from "./channel-client.js";
+import { Pauses } from "./pauses.js";
 import type { ReadSource, ReadTask, Scheduler, Task, WriteSource } from "./scheduler.js";
 import { type ChannelStore, type Draft, field } from "./store.js";
 import { Waiters } from "./waiters.js";
@@ -130,8 +131,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
   #isRunning = false;
   #pausedUntil = 0;
   #failures = 0;
-  #dueAt = 0;
-  #pauseFactor = 1;
+  readonly #pauses: Pauses;
   #closed = false;
   #isCancelled = false;
   /** Whether a cancelled exchange has nothing to delete, or no more. */
@@ -146,6 +146,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
     this.#context = context;
     this.key = key;
     this.#record = record;
+    this.#pauses = new Pauses(context.scheduler);
   }
 
   get record(): ExchangeRecord {
@@ -262,13 +263,11 @@ export class VoucherExchange implements WriteSource, ReadSource {
   }
 
   get dueAt(): number {
-    return Math.max(this.#dueAt, this.#pausedUntil);
+    return Math.max(this.#pauses.dueAt, this.#pausedUntil);
   }
 
-  hurry(): void {
-    this.#pauseFactor = 1;
-    const { scheduler } = this.#context;
-    this.#dueAt = Math.min(this.#dueAt, scheduler.now() + scheduler.basePauseMs);
+  get patienceMs(): number {
+    return this.#pauses.lengthMs;
   }
 
   takeQuestion(): ReadTask {
@@ -471,8 +470,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
       return copyBytes(plaintext);
     } catch (error) {
       if (!hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) throw error;
-      this.#dueAt = scheduler.now() + this.#pauseFactor * scheduler.basePauseMs;
-      this.#pauseFactor = Math.min(this.#pauseFactor * 2, scheduler.longestPauseFactor);
+      this.#pauses.missed();
       return null;
     } finally {
       scheduler.measured(scheduler.now() - startedAt);

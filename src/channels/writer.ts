@@ -141,6 +141,8 @@ export interface WriterContext {
   /** How many bytes a directly written box holds. */
   readonly boxLength: number;
   readonly maxMessageLength: number;
+  /** Called when a message is in this channel's outbox. */
+  readonly onSent: () => void;
   /** Called when a batch is at the head of this channel's outbox. */
   readonly onBatchReady: (batch: number) => void;
 }
@@ -271,7 +273,7 @@ export class Writer {
       delivery = this.compose(draft, way, at);
     });
     this.committed(delivery!);
-    this.#context.scheduler.sent();
+    this.#context.onSent();
     return delivery!;
   }
 
@@ -321,6 +323,11 @@ export class Writer {
    */
   composeMessage(draft: Draft, message: Uint8Array): Delivery {
     return this.compose(draft, this.#wayOf(message, this.#context.boxLength));
+  }
+
+  /** The box that the next message in a transaction takes first. @internal */
+  get nextIndex(): MessageBoxIndex {
+    return this.#next;
   }
 
   /** Allows a message of {@link composeMessage} to go out. @internal */

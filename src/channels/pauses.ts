@@ -1,0 +1,69 @@
+/** The pauses of a source of reads between its attempts, while nothing comes. */
+import type { Scheduler } from "./scheduler.js";
+
+/**
+ * Each pause is longer than the one before by this factor, so it is about a quarter of the silence:
+ * what comes after it is late by an eighth of the silence on average.
+ */
+const GROWTH = 1.25;
+/**
+ * Pauses grow up to this multiple of the first one: five minutes on a network with round trips of
+ * seconds.
+ */
+const LONGEST_FACTOR = 150;
+
+/** The pauses of one source. */
+export class Pauses {
+  readonly #scheduler: Scheduler;
+  #factor = 1;
+  #lengthMs = 0;
+  #dueAt = 0;
+  #waited = 0;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  /** When the next attempt is due, by `Scheduler.now`. */
+  get dueAt(): number {
+    return this.#dueAt;
+  }
+
+  /** The length of the pause before the next attempt, in ms; 0 if there is none. */
+  get lengthMs(): number {
+    return this.#lengthMs;
+  }
+
+  /** All pauses since something was found, as a multiple of the shortest one. */
+  get waited(): number {
+    return this.#waited;
+  }
+
+  /** Nothing was there: a pause begins. */
+  missed(): void {
+    this.#lengthMs = this.#factor * this.#scheduler.basePauseMs;
+    this.#dueAt = this.#scheduler.now() + this.#lengthMs;
+    this.#waited += this.#factor;
+    this.#factor = Math.min(this.#factor * GROWTH, LONGEST_FACTOR);
+  }
+
+  /** Something was found: the next attempt is due at once. */
+  found(): void {
+    this.#factor = 1;
+    this.#waited = 0;
+    this.end();
+  }
+
+  /** Something is likely to come soon: the next pauses are short. */
+  shorten(): void {
+    this.#factor = 1;
+    this.#lengthMs = Math.min(this.#lengthMs, this.#scheduler.basePauseMs);
+    this.#dueAt = Math.min(this.#dueAt, this.#scheduler.now() + this.#lengthMs);
+  }
+
+  /** Ends the pause. */
+  end(): void {
+    this.#lengthMs = 0;
+    this.#dueAt = this.#scheduler.now();
+  }
+}

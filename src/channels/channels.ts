@@ -244,6 +244,7 @@ export class Channels implements AsyncDisposable {
   };
   #boxLength = 0;
   #nextKey = 0;
+  #watching: Disposable | null = null;
   #closing: Promise<void> | null = null;
 
   private constructor(client: ChannelClient, store: ChannelStore, options: CheckedOptions) {
@@ -312,6 +313,13 @@ export class Channels implements AsyncDisposable {
     await channels.groups.load();
     await channels.contacts.load();
     for (const writer of channels.#writers.values()) channels.#scheduler.addWriter(writer);
+    // The daemon may be another one than the last time.
+    channels.groups.sendAgain();
+    channels.#watching = client.on("reconnected", ({ newInstance }) => {
+      if (!newInstance) return;
+      channels.contacts.writeAgain();
+      channels.groups.sendAgain();
+    });
     return channels;
   }
 
@@ -762,6 +770,7 @@ export class Channels implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#watching?.[Symbol.dispose]();
     for (const writer of this.#writers.values()) writer.close();
     for (const reader of this.#readers.values()) reader.close();
     this.contacts.close();

@@ -190,7 +190,6 @@ export class Contacts {
   #nextKey = 0;
   /** The number of the next exchange of a group. */
   #serial = 0;
-  #watching: Disposable | null = null;
   /** Cancelled exchanges, whose vouchers are being deleted. */
   readonly #cancelled = new Set<VoucherExchange>();
   readonly #hooks: ExchangeHooks = {
@@ -242,10 +241,6 @@ export class Contacts {
       }
       unfinished.push(exchange);
     }
-    this.#watching = this.#context.client.on("reconnected", ({ newInstance }) => {
-      if (!newInstance) return;
-      for (const exchange of this.#exchanges.values()) exchange.writeAgain();
-    });
     for (const exchange of unfinished) this.#start(exchange);
   }
 
@@ -262,6 +257,11 @@ export class Contacts {
     const reader: Reader | undefined = this.#context.readerNow(channel);
     if (!reader) return false;
     return reader.position > messageBoxCounter(firstIndexOf(reader.readCap()));
+  }
+
+  /** Writes again what the network may have lost: it may be another one. @internal */
+  writeAgain(): void {
+    for (const exchange of this.#exchanges.values()) exchange.writeAgain();
   }
 
   /** Something was read on a channel, or it was deleted. @internal */
@@ -484,7 +484,6 @@ export class Contacts {
 
   /** Ends all waiting. @internal */
   close(): void {
-    this.#watching?.[Symbol.dispose]();
     for (const exchange of this.#exchanges.values()) exchange.close();
     for (const exchange of this.#cancelled) exchange.close();
   }

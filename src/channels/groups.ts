@@ -26,6 +26,7 @@ import { ChannelExistsError, ChannelNotFoundError } from "../errors/channel-erro
 import { InvalidStateError, ProtocolError, hasCode } from "../errors/errors.js";
 import type { Contacts, ContactsContext } from "./contacts.js";
 import type { ChannelFormat } from "./framing.js";
+import { Introductions } from "./introductions.js";
 import {
   KATZENQT_MAX_DISPLAY_NAME,
   type KatzenqtCause,
@@ -47,7 +48,7 @@ import {
   type VoucherExchange,
   blankRecord,
 } from "./voucher-exchange.js";
-import type { Delivery } from "./writer.js";
+import type { Delivery, Writer } from "./writer.js";
 
 const VOUCHER_LENGTH = 32;
 /** The default format of a group's messages, which katzenqt can read. */
@@ -159,6 +160,11 @@ export class Groups {
       await group.load();
       this.#groups.set(group.name, group);
     }
+  }
+
+  /** Sends again what the network may have lost: it may be another one. @internal */
+  sendAgain(): void {
+    for (const group of this.#groups.values()) group.sendAgain();
   }
 
   /** Reads everything again after a failed commit. @internal */
@@ -329,6 +335,7 @@ export class Group {
   readonly #named = new Map<string, bigint>();
   /** Callers that wait for a member who is not followed yet. */
   readonly #newcomers = new Waiters();
+  readonly #kept: Introductions;
   #induction: Delivery[] = [];
 
   /** @internal */
@@ -339,10 +346,15 @@ export class Group {
     this.name = saved.name;
     this.displayName = saved.displayName;
     this.format = saved.format;
+    const { client, store, scheduler } = context;
+    const writer = (): Writer | undefined => context.writers.get(this.ownChannel);
+    const sent = (): void => context.sent(this.ownChannel);
+    this.#kept = new Introductions({ client, store, scheduler, writer, sent }, saved.key);
   }
 
   /** @internal */
   async load(): Promise<void> {
+    await this.#kept.load();
     for await (const [, stored] of this.#context.store.records(`member!${this.#key}!`)) {
       const member = savedMember(stored);
       this.#members.set(member.channel, member);
@@ -435,6 +447,8 @@ export class Group {
   /**
    * Admits a newcomer: answers the voucher with the list of members, and tells the others. It is
    * durable here when this resolves, and continues after a restart.
+   * For a week the others are told again if the network has lost it, as an embedded one without a
+   * data directory does when it ends.
    * @param voucher 32 bytes, from the newcomer.
    * @param options `history`: whether the newcomer can read earlier messages; `true` by default.
    * @returns `taken`, a promise of the newcomer's name that resolves when the answer is stored.
@@ -548,7 +562,9 @@ export class Group {
     const rest = this.#introductions(record);
     for (const member of [newcomer, ...rest]) {
       const bytes = encodeKatzenqtMessage({ type: "introduction", member });
+      const index = writer.nextIndex;
       this.#induction.push(writer.composeMessage(draft, bytes));
+      this.#kept.keep(draft, rootOf(member.readCap), bytes, index);
     }
     return { theirChannel };
   }
@@ -669,8 +685,9 @@ export class Group {
   /**
    * The messages of all other members as they come. A message waits until the messages that its
    * sender had seen were yielded, for a minute at most, because they may be lost. Members who are
-   * introduced are read from then on, up to 256. As with `Reader.messages`, asking for the next message
-   * acknowledges the one before, and a message that was not acknowledged comes again after a crash.
+   * introduced are read from then on, up to 256; the same member may be introduced several times.
+   * As with `Reader.messages`, asking for the next message acknowledges the one before, and a
+   * message that was not acknowledged comes again after a crash.
    * @throws (rejects) as `Reader.messages`; TypeError for an unknown option.
    */
   async *messages(
@@ -818,6 +835,11 @@ export class Group {
     await this.#appear();
   }
 
+  /** Sends again what the network may have lost. @internal */
+  sendAgain(): void {
+    this.#kept.check();
+  }
+
   /** @internal */
   async leave(): Promise<void> {
     for (const name of this.#contacts.exchangesOf(this.name)) await this.#contacts.drop(name);
@@ -827,10 +849,13 @@ export class Group {
       if (this.#context.has(channel)) await this.#context.deleteChannel(channel);
     }
     const keys = [`group!${this.#key}`];
-    for await (const key of this.#context.store.keys(`member!${this.#key}!`)) keys.push(key);
+    for (const prefix of [`member!${this.#key}!`, this.#kept.prefix]) {
+      for await (const key of this.#context.store.keys(prefix)) keys.push(key);
+    }
     await this.#context.store.commit((draft) => {
       for (const key of keys) draft.delete(key);
     });
+    this.#kept.close();
   }
 }
 

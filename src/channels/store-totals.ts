@@ -27,6 +27,7 @@ const KINDS = [
   "fork",
   "group",
   "in",
+  "intro",
   "member",
   "meta",
   "out",

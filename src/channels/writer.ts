@@ -325,6 +325,11 @@ export class Writer {
     return this.compose(draft, this.#wayOf(message, this.#context.boxLength));
   }
 
+  /** The box that the next message in a transaction takes first. @internal */
+  get nextIndex(): MessageBoxIndex {
+    return this.#next;
+  }
+
   /** Allows a message of {@link composeMessage} to go out. @internal */
   committedMessage(delivery: Delivery): void {
     this.committed(delivery as Tracked);

@@ -106,6 +106,11 @@ export class BoxesDouble {
   /** The daemon is replaced by another one, whose network has none of the boxes. */
   forget(): void {
     this.#boxes.clear();
+    this.replaceDaemon();
+  }
+
+  /** The daemon is replaced by another one, of the same network. */
+  replaceDaemon(): void {
     const event = { type: "reconnected", resumed: false, newInstance: true } as const;
     for (const handler of this.#handlers) void handler(event);
   }

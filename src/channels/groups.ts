@@ -757,6 +757,7 @@ export class Group {
         const { displayName, channel } = end.sender;
         const sender = { displayName, channel };
         end.head = { sender, box, message: messageOf(box), heldAt };
+        this.#expect(end.head.message);
       });
       // A caller who waits for this promise gets its error; after the loop has ended nobody does.
       end.pending.catch(() => {});
@@ -784,13 +785,29 @@ export class Group {
   }
 
   #isDue(message: KatzenqtMessage | null, speaking: readonly SavedMember[]): boolean {
-    return (message?.after ?? []).every(({ name, id }) => {
+    return this.#missing(message, speaking).next().done === true;
+  }
+
+  /** Asks soon for the messages that a message waits for: their boxes are there. */
+  #expect(message: KatzenqtMessage | null): void {
+    for (const { channel } of this.#missing(message, this.#speaking())) {
+      this.#context.readerNow(channel).hurry();
+    }
+    this.#context.scheduler.kick();
+  }
+
+  /** The members of whom a message names one that was not seen yet. */
+  *#missing(
+    message: KatzenqtMessage | null,
+    speaking: readonly SavedMember[],
+  ): Generator<SavedMember, void> {
+    for (const { name, id } of message?.after ?? []) {
       const member = this.#memberNamed(name, speaking);
-      if (!member || (this.#seen.get(member.channel) ?? -1n) >= id) return true;
+      if (!member || (this.#seen.get(member.channel) ?? -1n) >= id) continue;
       // A newcomer without the history never gets what was sent before.
       const readCap = this.#context.readerNow(member.channel).readCap();
-      return id < messageBoxCounter(firstIndexOf(readCap));
-    });
+      if (id >= messageBoxCounter(firstIndexOf(readCap))) yield member;
+    }
   }
 
   async #introduced(member: KatzenqtMember): Promise<void> {

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { link, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { syncFolder } from "../platform/node-small-file.js";
+import { syncFile, syncFolder } from "../platform/node-small-file.js";
 import { UsageError } from "./failure.js";
 
 export { makeFolder } from "../platform/node-make-folder.js";
@@ -50,7 +50,7 @@ async function viaTemporary(
     const handle = await open(temporary, "wx", 0o600);
     try {
       await handle.writeFile(text);
-      await handle.sync();
+      await syncFile(handle);
     } finally {
       await handle.close();
     }

@@ -25,7 +25,7 @@ import { identityHash } from "../pki/services.js";
 import { type WsRefusal, listen } from "../platform/node-listen.js";
 import { spawnCtidhWorker } from "../platform/node-worker.js";
 import { parseAddress } from "../transport/address.js";
-import { DialConfig } from "../transport/dial-config.js";
+import { type DialConfig, dialConfigAt } from "../transport/dial-config.js";
 import type { Listener } from "../transport/transport.js";
 import type { AuthorityRecord } from "../wire/responses.js";
 
@@ -183,14 +183,7 @@ export class JoinedDaemon implements AsyncDisposable {
     /** How to dial that address, with the token if one is required. */
     readonly dial: DialConfig;
   } {
-    const address = this.#addresses[index];
-    if (address === undefined) {
-      throw new RangeError(
-        `\`index\` must be below ${this.#addresses.length}, the number of addresses, got ${index}`,
-      );
-    }
-    const parsed = parseAddress(address);
-    return { dial: DialConfig.fromAddress(parsed, parsed.kind === "ws" ? this.#token : undefined) };
+    return { dial: dialConfigAt(this.#addresses, index, this.#token) };
   }
 
   /** Its state, for people. */

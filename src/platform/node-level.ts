@@ -338,9 +338,14 @@ async function loadClassicLevel(name: string): Promise<typeof import("classic-le
   try {
     return await import("classic-level");
   } catch (cause) {
+    const isMissing = /MODULE_NOT_FOUND/.test(failureCode(cause) ?? "");
+    const [why] = describeFailure(cause).split("\n");
     throw new ConfigError(
-      `${name} cannot be opened: the package classic-level cannot be loaded ` +
-        `(${describeFailure(cause)}). Install it beside this one: npm install classic-level@3.0.0`,
+      `${name} cannot be opened: the package classic-level cannot be loaded (${why}). ` +
+        (isMissing
+          ? "Install it beside this one: npm install classic-level@3.0.0"
+          : "It has a native file for each platform. If a bundler made this program, let it " +
+            "leave classic-level out of it, and install the package where the program runs"),
       { cause },
     );
   }

@@ -1,6 +1,18 @@
 /** Small files that are written completely or not at all. */
-import { open, rename, rm } from "node:fs/promises";
+import { fsync } from "node:fs";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
+
+const sync = promisify(fsync);
+
+/**
+ * Makes what was written to a file durable. This does not use the handle's own method, because Yarn's
+ * Plug'n'Play replaces it by one that throws.
+ */
+export async function syncFile(handle: FileHandle): Promise<void> {
+  await sync(handle.fd);
+}
 
 /**
  * Writes a file for its owner only: first under another name, then renamed, both durably. An
@@ -13,7 +25,7 @@ export async function writeWhole(file: string, contents: Uint8Array): Promise<vo
   const handle = await open(made, "wx", 0o600);
   try {
     await handle.writeFile(contents);
-    await handle.sync();
+    await syncFile(handle);
   } finally {
     await handle.close();
   }
@@ -26,7 +38,7 @@ export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");
   try {
-    await handle.sync();
+    await syncFile(handle);
   } finally {
     await handle.close();
   }

@@ -8,8 +8,7 @@ import { EmbeddedDaemon, type EmbeddedDaemonOptions } from "../network/embedded-
 import { ownSeed } from "../network/random.js";
 import { encodePublicKeyPem } from "../pki/pem.js";
 import type { WsRefusal } from "../platform/node-listen.js";
-import { parseAddress } from "../transport/address.js";
-import { DialConfig } from "../transport/dial-config.js";
+import { type DialConfig, dialConfigAt } from "../transport/dial-config.js";
 import { DataDirectory } from "./data-directory.js";
 import { checkAddresses, checkDevDaemonOptions } from "./dev-daemon-options.js";
 import { warnOfFaults } from "./fault-warnings.js";
@@ -156,22 +155,16 @@ export class DevDaemon extends EmbeddedDaemon {
   }
 
   /**
-   * A client's configuration for the address with that index in {@link addresses}.
-   * @throws RangeError when there is none.
+   * A client's configuration for the address with that index in {@link addresses}; if the daemon
+   * listens on none, for an in-memory connection.
+   * @throws RangeError when there is no such address.
    */
   override config(index = 0): {
     /** How to dial that address, with the token if one is required. */
     readonly dial: DialConfig;
   } {
-    const address = this.addresses[index];
-    if (address === undefined) {
-      throw new RangeError(
-        `\`index\` must be below ${this.addresses.length}, the number of addresses, got ${index}`,
-      );
-    }
-    const parsed = parseAddress(address);
-    const token = parsed.kind === "ws" ? this.#token : undefined;
-    return { dial: DialConfig.fromAddress(parsed, token) };
+    if (this.addresses.length === 0 && index === 0) return super.config();
+    return { dial: dialConfigAt(this.addresses, index, this.#token) };
   }
 
   /** @internal Also closes the ports. */

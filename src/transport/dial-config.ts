@@ -366,3 +366,22 @@ function checkTable(
   }
   return data;
 }
+
+/**
+ * How to dial one of a daemon's own addresses; the token is for WebSockets.
+ * @throws RangeError when there is no address with that index.
+ */
+export function dialConfigAt(
+  addresses: readonly string[],
+  index: number,
+  token: string | undefined,
+): DialConfig {
+  const text = addresses[index];
+  if (text === undefined) {
+    throw new RangeError(
+      `\`index\` must be below ${addresses.length}, the number of addresses, got ${index}`,
+    );
+  }
+  const address = parseAddress(text);
+  return DialConfig.fromAddress(address, address.kind === "ws" ? token : undefined);
+}

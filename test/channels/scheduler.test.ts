@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { utf8ToText } from "../../src/bytes/bytes.js";
-import { type Channels, type Reader, type Writer, openChannels } from "../../src/channels/index.js";
+import {
+  type Channels,
+  type Group,
+  type Reader,
+  type Writer,
+  openChannels,
+} from "../../src/channels/index.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
 import { world } from "./world.js";
 
@@ -119,6 +125,47 @@ describe("turns of channels", () => {
     abort.abort();
     await loop;
     await end(alice, bob);
+  });
+
+  it("an answer in a group comes after its question, also to a member who has been silent", async () => {
+    const { clock, open, end } = slowWorld();
+    const [alice, bob, carol] = [await open(), await open(), await open()];
+    const abort = new AbortController();
+    const asks = await alice.groups.create("friends", { displayName: "Alice" });
+    const join = async (channels: Channels, displayName: string): Promise<Group> => {
+      const group = await clock.runUntil(channels.groups.join("friends", { displayName }));
+      await clock.runUntil(asks.induct(group.voucher!));
+      await clock.runUntil(group.joined());
+      return group;
+    };
+    const answers = await join(bob, "Bob");
+    const listens = await join(carol, "Carol");
+    const heard: { text: string; at: number }[] = [];
+    const hear = async (group: Group, then: (text: string) => void): Promise<void> => {
+      for await (const { message } of group.messages({ signal: abort.signal })) {
+        if (message?.type === "text") then(message.text);
+      }
+    };
+    const loops = [
+      hear(answers, (text) => {
+        if (text.startsWith("question")) void answers.send(text.replace("question", "answer"));
+      }),
+      hear(listens, (text) => void heard.push({ text, at: clock.monotonic() })),
+    ];
+    for (let n = 0; n < 8; n++) {
+      await clock.advance(20 * MINUTE + n * 37 * SECOND);
+      // Carol hears of Bob, so she asks for his boxes often, but for Alice's seldom.
+      await clock.runUntil((await answers.send(`remark ${n}`)).stored);
+      while (heard.at(-1)?.text !== `remark ${n}`) await clock.advance(SECOND);
+      await clock.runUntil((await asks.send(`question ${n}`)).stored);
+      while (heard.at(-1)?.text !== `answer ${n}`) await clock.advance(SECOND);
+    }
+    const texts = heard.map(({ text }) => text);
+    const ofRound = (n: number): string[] => [`remark ${n}`, `question ${n}`, `answer ${n}`];
+    assert.deepEqual(texts, Array.from({ length: 8 }, (_, n) => ofRound(n)).flat());
+    abort.abort();
+    await Promise.allSettled(loops);
+    await end(alice, bob, carol);
   });
 
   it("silent channels are asked although one is never silent", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ThinClient } from "../../src/client/thin-client.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { DevDaemon } from "../../src/testing/dev-daemon.js";
 import { checkDevDaemonOptions } from "../../src/testing/dev-daemon-options.js";
@@ -100,4 +101,11 @@ test("all options may be given, undefined counts as omitted, and the smallest ne
   checkDevDaemonOptions({ listen: undefined, clock: undefined, timing: {}, replicas: undefined });
   await using daemon = await DevDaemon.start({ replicas: 2, clock: new VirtualClock() });
   assert.equal(daemon.storage.replicas.length, 2);
+});
+
+test("a daemon without addresses gives clients an in-memory connection", async () => {
+  await using daemon = await DevDaemon.start();
+  await using client = await ThinClient.connect(daemon.config());
+  assert.ok(client.isConnected());
+  assert.throws(() => daemon.config(1), /`index` must be below 0, the number of addresses, got 1/);
 });

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, chmod, link, mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UsageError } from "../failure.js";
-import { syncFolder } from "../../platform/node-small-file.js";
+import { syncFile, syncFolder } from "../../platform/node-small-file.js";
 import { fileProblem, writing } from "../private-file.js";
 import { SEPARATOR } from "./file-name.js";
 import { type FileEntry, type Manifest, TransferError } from "./manifest.js";
@@ -142,7 +142,8 @@ export class IncomingFiles {
 
   /** Writes the received bytes to disk. */
   async sync(): Promise<void> {
-    await writing(this.#path, async () => this.#handle?.datasync());
+    const handle = this.#handle;
+    if (handle !== null) await writing(this.#path, () => syncFile(handle));
   }
 
   /** Closes the file in progress. Idempotent. */

@@ -1,11 +1,11 @@
 /**
- * The packed package in pages: served by Vite and bundled by it, both with the network in a worker,
- * and unbundled.
+ * The packed package in pages: served by Vite and bundled by it, webpack and Rollup, each with the
+ * network in a worker, and unbundled.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -20,12 +20,19 @@ import { projectWith } from "./tools.js";
 const executable = findChromium();
 const skip = executable === null ? "not run: no Chromium on this machine" : false;
 
+const exampleHtml = readFileSync(join(ROOT, "examples/browser/index.html"), "utf8");
+
 let project: PackedProject;
 before(() => {
-  project = projectWith("vite");
+  project = projectWith(
+    "vite",
+    "webpack",
+    "rollup",
+    "@rollup/plugin-node-resolve",
+    "@rollup/plugin-commonjs",
+  );
   const example = (name: string): string => join(ROOT, "examples/browser", name);
-  const html = readFileSync(example("index.html"), "utf8");
-  project.write("index.html", html.replace("page.js", "/network-page.ts"));
+  project.write("index.html", exampleHtml.replace("page.js", "/network-page.ts"));
   for (const name of ["network-page.ts", "network-worker.ts"]) {
     const program = readFileSync(example(name), "utf8");
     project.write(name, program.replace("./network-worker.js", "./network-worker.ts"));
@@ -71,23 +78,69 @@ async function serve(folder: string, pages: Readonly<Record<string, string>> = {
   };
 }
 
+/** Opens the example's page, and has it send an echo. */
+async function sendsAnEcho({ origin }: Site): Promise<void> {
+  await using browser = await HeadlessBrowser.start(executable!);
+  const page = await browser.context.newPage();
+  await page.goto(origin);
+  await page.getByText("connected").waitFor();
+  await page.getByRole("button").click();
+  await page.getByText("hello from a page").waitFor();
+  assert.match(await page.locator("#log").innerText(), /^connected\nhello from a page\n?$/);
+}
+
 test(
   "Vite bundles the example with its workers, and the bundle runs",
   { skip, timeout: 300_000 },
   async () => {
     project.node("node_modules/vite/bin/vite.js", "build", "--logLevel", "warn");
     await using site = await serve(join(project.folder, "dist"));
-    await using browser = await HeadlessBrowser.start(executable!);
-    const page = await browser.context.newPage();
-    await page.goto(site.origin);
-    const log = page.locator("#log");
-    await page.getByText("connected").waitFor();
-    await page.getByRole("button").click();
-    await page.getByText("hello from a page").waitFor();
-    assert.match(await log.innerText(), /^connected\nhello from a page\n?$/);
+    await sendsAnEcho(site);
     assert.match(site.asked.join(" "), /\/network-worker/);
   },
 );
+
+/** Programs that bundle `page.js` and its worker into the folder `out`. */
+const bundlers = {
+  // It finds the worker.
+  webpack: `
+    import webpack from "webpack";
+    webpack(
+      { mode: "production", entry: "./page.js", output: { path: import.meta.dirname + "/out" } },
+      (error, stats) => {
+        if (error || stats.hasErrors()) throw error ?? new Error(stats.toString());
+      },
+    );`,
+  Rollup: `
+    import commonjs from "@rollup/plugin-commonjs";
+    import resolve from "@rollup/plugin-node-resolve";
+    import { rollup } from "rollup";
+    const bundle = await rollup({
+      input: { main: "page.js", "network-worker": "network-worker.js" },
+      plugins: [resolve({ browser: true, preferBuiltins: false }), commonjs()],
+      onwarn() {},
+    });
+    await bundle.write({ dir: "out", format: "es" });`,
+};
+
+for (const [name, program] of Object.entries(bundlers)) {
+  test(
+    `${name} bundles the example with its worker, and the bundle runs`,
+    { skip, timeout: 300_000 },
+    async () => {
+      const compiled = (file: string): string =>
+        readFileSync(join(ROOT, "dist/examples/browser", file), "utf8");
+      project.write("page.js", compiled("network-page.js"));
+      project.write("network-worker.js", compiled("network-worker.js"));
+      project.write("bundle.js", program);
+      rmSync(join(project.folder, "out"), { recursive: true, force: true });
+      project.node("bundle.js");
+      const html = exampleHtml.replace("page.js", "/main.js");
+      await using site = await serve(join(project.folder, "out"), { "/index.html": html });
+      await sendsAnEcho(site);
+    },
+  );
+}
 
 /** Starts Vite's development server with the project's configuration. */
 async function serveByVite(): Promise<AsyncDisposable & { readonly origin: string }> {

@@ -1,5 +1,6 @@
 /** The package in a browser's bundle: nothing from Node, and limited sizes. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -86,6 +87,21 @@ test("errors keep their names in a minified bundle", async (t) => {
 
 test("a bundle for browsers cannot contain Node's modules", async () => {
   await assert.rejects(bundle(`export * from "${name}/testing"`), /node:/);
+});
+
+test("a bundle for Node that swallowed a native package says what to leave out", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "katz-bundle-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const outfile = join(folder, "bundle.cjs");
+  const code = `import { DevDaemon } from "${name}/testing";
+    DevDaemon.start({ dataDirectory: ${JSON.stringify(join(folder, "data"))} })
+      .then(() => console.log("started"), ({ message }) => console.log(message));`;
+  const stdin = { contents: code, resolveDir: ROOT };
+  const forNode = { stdin, outfile, bundle: true, platform: "node", format: "cjs" } as const;
+  await build({ ...forNode, logLevel: "silent" });
+  const output = execFileSync(process.execPath, [outfile], { encoding: "utf8" });
+  assert.match(output, /leave classic-level out of it/);
+  assert.doesNotMatch(output, /npm install/);
 });
 
 /** The largest size, gzipped, that a worker loads at its start for a network in a page. */

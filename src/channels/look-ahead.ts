@@ -186,26 +186,29 @@ export class LookAhead implements ReadSource {
       return distance - behind;
     };
     const isThere = async (place: Place): Promise<boolean> => (await proofOf(place)) !== null;
-    const visit = async (place: Place): Promise<void> => {
+    /** Resolves with whether the missing box is known to have been stored. */
+    const visit = async (place: Place): Promise<boolean> => {
       const proof = await proofOf(place);
-      if (proof === null) return;
+      if (proof === null) return false;
       proven = Math.max(proven, proof);
       if (!first || place.distance < first.distance) first = place;
+      return proven > 0;
     };
     const start: Place = { index: missing, distance: 0 };
-    for (let at = start, n = 0; at.distance < LOOK_AHEAD && proven <= 0; n++) {
+    let isProven = false;
+    for (let at = start, n = 0; at.distance < LOOK_AHEAD && !isProven; n++) {
       at = horizon.marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
-      await visit(at);
+      isProven = await visit(at);
       yield;
     }
     const places = isLikely ? PLACES.likely : PLACES.usual;
-    for (let n = 0; proven <= 0 && n < places; n++) {
+    for (let n = 0; n < places && !isProven; n++) {
       const place = await this.#stepTo(horizon.from ?? start, horizon.distance, signal);
-      await visit(place);
+      isProven = await visit(place);
       horizon.visited(place);
       yield;
     }
-    if (this.#isEnded || !first || proven <= 0) return;
+    if (this.#isEnded || !first || !isProven) return;
     this.#isHeld = true;
     // An attempt of the reader may be in progress. If it finds its box, the look ends.
     yield;

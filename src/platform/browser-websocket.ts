@@ -118,7 +118,7 @@ export async function dialWs(
       reject(
         new ConnectError(
           `cannot connect to ${where} (code ${code}). Is a daemon listening there, and does it ` +
-            `accept this page's origin and token? To start one: ` +
+            `accept this page's origin and token? To start one with an embedded network: ` +
             `npx katzenpost-thinclient daemon --listen ws://${formatHostPort(address)}${ofThisPage()}`,
         ),
       );

@@ -73,7 +73,7 @@ function explain(
   if (failureCode(cause) === "ECONNREFUSED") {
     return (
       `${describeFailure(cause)}. Is the daemon running? ` +
-      `To start one: npx katzenpost-thinclient daemon --listen ws://${formatHostPort(address)}`
+      `To start one with an embedded network: npx katzenpost-thinclient daemon --listen ws://${formatHostPort(address)}`
     );
   }
   if (token !== undefined && /subprotocol/i.test(cause.message)) {

@@ -111,7 +111,7 @@ function connectError(where: string, listenOn: string, cause: Error): ConnectErr
   let hint = "";
   if (noDaemon.has(failureCode(cause) ?? "")) {
     hint =
-      `. Is the daemon running? To start one: ` +
+      `. Is the daemon running? To start one with an embedded network: ` +
       `npx katzenpost-thinclient daemon --listen ${listenOn}`;
     if (padsAbstractNames && listenOn.startsWith("unix:@")) {
       hint +=

@@ -112,7 +112,7 @@ test("a refused TCP dial says how to start a daemon, and keeps the cause", optio
     assert.equal(
       error.message,
       `cannot connect to tcp4:localhost:${port}: nothing listens there (ECONNREFUSED). Is the ` +
-        `daemon running? To start one: npx katzenpost-thinclient daemon --listen tcp:localhost:${port}`,
+        `daemon running? To start one with an embedded network: npx katzenpost-thinclient daemon --listen tcp:localhost:${port}`,
     );
     assert.equal((error.cause as { code?: string }).code, "ECONNREFUSED");
     return true;
@@ -147,7 +147,7 @@ test("a Unix dial says what is wrong with the path", options, async (t) => {
     code: "ERR_CONNECT",
     message:
       `cannot connect to unix:${missing}: there is no such file (ENOENT). Is the daemon ` +
-      `running? To start one: npx katzenpost-thinclient daemon --listen unix:${missing}`,
+      `running? To start one with an embedded network: npx katzenpost-thinclient daemon --listen unix:${missing}`,
   });
   const file = join(folder, "file");
   writeFileSync(file, "");

@@ -212,9 +212,9 @@ test("an idle link is kept alive, and a silent one is ended", async () => {
   assert.equal(server.received.length, 3, "acknowledgements count too");
   await clock.advance(15_000);
   assert.equal((await session.ended).message, "the other end was silent for 15000 ms");
+  assert.equal(clock.pending, 0);
   await assert.rejects(session.sendPacket(new Uint8Array(1)), { name: "LinkError" });
   await assert.rejects(session.fetchConsensus(1), { name: "LinkError" });
-  assert.equal(clock.pending, 0);
 });
 
 test("a link whose other end takes packets again in time goes on", async () => {

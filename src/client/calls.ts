@@ -11,11 +11,7 @@ import {
   requestName,
 } from "./metrics.js";
 import { Notices } from "./notices.js";
-import { Unread } from "./unread.js";
-import {
-  THIN_CLIENT_ERROR_INTERNAL_ERROR,
-  THIN_CLIENT_ERROR_INVALID_REQUEST,
-} from "../errors/codes.js";
+import { Unread, showsThatItLeft } from "./unread.js";
 import { placeTimeout } from "../errors/call-site.js";
 import {
   ConnectionLostError,
@@ -87,18 +83,6 @@ interface Entry {
    * For a local request, see {@link Unread.mark}; for a start, its number, see {@link Unread.sent}.
    */
   mark: number;
-}
-
-/**
- * Whether this answer to a start shows that its packet, and all packets before it, have left. If
- * the daemon refuses a request, the request may never have waited for a packet.
- */
-function showsThatItLeft(response: DaemonResponse | MalformedReply): boolean {
-  const { errorCode } = response as { readonly errorCode?: number };
-  return (
-    errorCode !== THIN_CLIENT_ERROR_INVALID_REQUEST &&
-    errorCode !== THIN_CLIENT_ERROR_INTERNAL_ERROR
-  );
 }
 
 /** Whether the daemon may have received the call. */

@@ -1,5 +1,10 @@
 /** Tracks what a daemon may have left unread (spec/thin-protocol §1.3). */
 import { type Bytes, toHex } from "../bytes/bytes.js";
+import {
+  THIN_CLIENT_ERROR_INTERNAL_ERROR,
+  THIN_CLIENT_ERROR_INVALID_REQUEST,
+} from "../errors/codes.js";
+import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 
 /**
  * A real daemon stops reading from a client, local requests and cancels included, when 16 of its
@@ -92,4 +97,16 @@ export class Unread {
     this.#left = 0;
     this.#messages.clear();
   }
+}
+
+/**
+ * Whether this answer to a start shows that its packet, and all packets before it, have left. If
+ * the daemon refuses a request, the request may never have waited for a packet.
+ */
+export function showsThatItLeft(response: DaemonResponse | MalformedReply): boolean {
+  const { errorCode } = response as { readonly errorCode?: number };
+  return (
+    errorCode !== THIN_CLIENT_ERROR_INVALID_REQUEST &&
+    errorCode !== THIN_CLIENT_ERROR_INTERNAL_ERROR
+  );
 }

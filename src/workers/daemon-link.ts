@@ -3,12 +3,13 @@ import { type Bytes, toHex } from "../bytes/bytes.js";
 import { hash256 } from "../bytes/hash.js";
 import type { QueryId } from "../bytes/opaque.js";
 import { Liveness } from "../client/liveness.js";
-import { Unread } from "../client/unread.js";
+import { Unread, showsThatItLeft } from "../client/unread.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import type { Transport } from "../transport/transport.js";
 import { FrameEncoder } from "../wire/framing.js";
 import { type Cancel, type Start, copyKey, envelopeKey, isStart } from "../wire/operations.js";
 import { type DaemonRequest, requestBody } from "../wire/requests.js";
+import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 
 /** Bytes that wait to be sent to the daemon; then tabs wait. */
 const FULL_BYTES = 1024 * 1024;
@@ -151,13 +152,16 @@ export class DaemonLink<A> {
     this.localWorkMs = Math.max(this.localWorkMs, workMs);
   }
 
-  /** Takes the request with that ID out, because it is answered; undefined if there is none. */
-  answered(queryId: Uint8Array): Pending<A> | undefined {
+  /**
+   * Takes the request that `response` answers out; undefined if there is none.
+   * @param queryId the response's.
+   */
+  answered(queryId: Uint8Array, response: DaemonResponse | MalformedReply): Pending<A> | undefined {
     const pending = this.pending.get(toHex(queryId));
     if (pending === undefined) return undefined;
     this.forget(pending);
     if (isStart(pending.request)) {
-      this.unread.hasLeft(pending.mark);
+      if (showsThatItLeft(response)) this.unread.hasLeft(pending.mark);
     } else {
       this.unread.answered(pending.mark);
       if (--this.localInFlight === 0) this.localWorkMs = 0;

@@ -772,7 +772,7 @@ class Relay implements SharedConnection {
         this.#onMessageEvent(link, response, body);
         return;
       default:
-        if (response.queryId) this.#onAnswer(link, response.queryId, body);
+        if (response.queryId) this.#onAnswer(link, response.queryId, response, body);
     }
   }
 
@@ -829,8 +829,13 @@ class Relay implements SharedConnection {
     }
   }
 
-  #onAnswer(link: DaemonLink<Tab>, queryId: Uint8Array, body: Uint8Array): void {
-    const pending = link.answered(queryId);
+  #onAnswer(
+    link: DaemonLink<Tab>,
+    queryId: Uint8Array,
+    response: DaemonResponse | MalformedReply,
+    body: Uint8Array,
+  ): void {
+    const pending = link.answered(queryId, response);
     if (pending === undefined) return;
     const { asker: tab, operation } = pending;
     if (tab !== null) {

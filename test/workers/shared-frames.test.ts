@@ -291,6 +291,24 @@ test("starts of all tabs together leave the daemon room to read, and tabs take t
   assert.ok(ids.includes(toHex(theirs.queryId!)), "the second tab has had its turn");
 });
 
+test("a refused start does not show that the packets before it have left", async (t) => {
+  for (const [errorCode, leaves] of [
+    [24, true],
+    [3, false],
+    [4, false],
+  ] as const) {
+    const { first, connection } = await scene(t);
+    for (let i = 0; i < 16; i++) first.send(start(randomBytes(32)));
+    await settle();
+    const sent = (): DaemonRequest<"startResendingEncryptedMessage">[] =>
+      connection.requests.filter(({ kind }) => kind === "startResendingEncryptedMessage") as never;
+    assert.equal(sent().length, 15);
+    connection.send(startReply(sent().at(-1)!.queryId!, errorCode));
+    await settle();
+    assert.equal(sent().length, leaves ? 16 : 15, `code ${errorCode}`);
+  }
+});
+
 test("a tab's local requests leave the daemon free for others", async (t) => {
   const { first, listener, connection } = await scene(t);
   const second = await RawTab.join(listener, randomBytes(16));

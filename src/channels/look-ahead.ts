@@ -8,10 +8,15 @@ import type { BoxResult } from "./channel-client.js";
 import { NATIVE_WINDOW, parseBox } from "./framing.js";
 import { type ReadSource, type ReadTask, STEPS_A_TURN, type Scheduler } from "./scheduler.js";
 
-/** How far a look goes: boxes at distance 1, 2, 4, … up to this one, and some in a row. */
+/** How far a look goes. */
 const LOOK_AHEAD = 1024;
-/** How many boxes in a row each look requests, after those of the previous look. */
-const SCAN = 16;
+/**
+ * How many places a look visits after those at distance 1, 2, 4, …: usually, and if later boxes are
+ * likely. A longer look would be late to notice a box that was stored after it began.
+ */
+const PLACES = { usual: 16, likely: 48 };
+/** With this fineness, every distance was visited. */
+export const FINEST = Math.log2(LOOK_AHEAD);
 
 /** A look can wait for its turn: it seldom finds a box. */
 const PATIENCE_MS = 60_000;
@@ -22,15 +27,59 @@ interface Place {
   readonly distance: number;
 }
 
-/** What the looks for one missing box have learned. */
+/**
+ * What the looks for one missing box have learned.
+ *
+ * Looks visit round distances first: those with one significant bit (1, 2, 4, …) in every look, and
+ * in between, from look to look, those with two (3, 6, 12, …), with three (5, 7, 10, 14, …) and so
+ * on. Distances with up to `n` significant bits are so dense that they hit each run of boxes whose
+ * length is at least its distance divided by 2^(n − 1). How many boxes are left grows with how many
+ * are gone, unless a channel was used seldom of late; and it does not take many to have visited all
+ * near ones.
+ */
 export class Horizon {
   /**
    * The boxes at distance 1, 2, 4, … from the missing one, as far as needed. They are kept because
    * computing them takes long.
    */
   readonly marks: Place[] = [];
-  /** How far boxes in a row were requested; null at first, and again when that is far enough. */
-  scanned: Place | null = null;
+  /** All distances with so many significant bits were visited, and those with fewer. */
+  fineness = 1;
+  /** The next distance to visit, and how many significant bits it has. */
+  #distance = distanceAfter(0, 2)!;
+  #bits = 2;
+  /** A place before it, whose index is known; null if there is none but the missing box. */
+  #from: Place | null = null;
+
+  /** The next distance to visit. */
+  get distance(): number {
+    return this.#distance;
+  }
+
+  get from(): Place | null {
+    return this.#from;
+  }
+
+  /** The next place was visited. */
+  visited(place: Place): void {
+    this.#from = place;
+    let next = distanceAfter(place.distance, this.#bits);
+    if (next === null) {
+      this.fineness = Math.max(this.fineness, this.#bits);
+      this.#bits = this.#bits === FINEST ? 2 : this.#bits + 1;
+      this.#from = null;
+      next = distanceAfter(0, this.#bits)!;
+    }
+    this.#distance = next;
+  }
+}
+
+/** The first distance after `distance` with so many significant bits; null if none is near enough. */
+function distanceAfter(distance: number, bits: number): number | null {
+  for (let at = distance + 1; at < LOOK_AHEAD; at++) {
+    if (Math.clz32(at & -at) - Math.clz32(at) === bits - 1) return at;
+  }
+  return null;
 }
 
 /** What a look needs from its reader. */
@@ -39,6 +88,8 @@ export interface LookContext {
   /** The missing box. */
   readonly missing: MessageBoxIndex;
   readonly horizon: Horizon;
+  /** Whether there are likely to be later boxes. */
+  readonly isLikely: boolean;
   /** Reads a box of the channel. */
   readonly read: (index: MessageBoxIndex, signal: AbortSignal) => Promise<BoxResult>;
   /**
@@ -46,8 +97,6 @@ export interface LookContext {
    * the reader is in progress.
    */
   readonly mayRead: (isHeld: boolean) => boolean;
-  /** All places up to the last one were looked at. */
-  readonly onScanned: () => void;
   /** The missing box was stored meanwhile. */
   readonly onStored: () => void;
   /** The missing box and those after it, `lost` boxes in all, are gone; `next` comes after them. */
@@ -123,9 +172,11 @@ export class LookAhead implements ReadSource {
 
   /** The steps of the look; each ends after one read. */
   async *#look(signal: AbortSignal): AsyncGenerator<undefined, void> {
-    const { horizon, read, missing, onScanned, onStored, onGone } = this.#context;
+    const { horizon, isLikely, read, missing, onStored, onGone } = this.#context;
     /** Every box before this distance was stored at some time. */
     let proven = 0;
+    /** The nearest box that was there. It may prove nothing; then a later one can. */
+    let first = null as Place | null;
     /** The distance before which a box proves that (see framing.ts); null if it is missing. */
     const proofOf = async ({ index, distance }: Place): Promise<number | null> => {
       const result = await read(index, signal);
@@ -135,35 +186,29 @@ export class LookAhead implements ReadSource {
       return distance - behind;
     };
     const isThere = async (place: Place): Promise<boolean> => (await proofOf(place)) !== null;
+    /** Resolves with whether the missing box is known to have been stored. */
+    const visit = async (place: Place): Promise<boolean> => {
+      const proof = await proofOf(place);
+      if (proof === null) return false;
+      proven = Math.max(proven, proof);
+      if (!first || place.distance < first.distance) first = place;
+      return proven > 0;
+    };
     const start: Place = { index: missing, distance: 0 };
-    /** The nearest box that was there. It may prove nothing; then a later one can. */
-    let first: Place | null = null;
-    for (let at = start, n = 0; at.distance < LOOK_AHEAD && proven <= 0; n++) {
+    let isProven = false;
+    for (let at = start, n = 0; at.distance < LOOK_AHEAD && !isProven; n++) {
       at = horizon.marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
-      const proof = await proofOf(at);
-      if (proof !== null) {
-        proven = Math.max(proven, proof);
-        first ??= at;
-      }
+      isProven = await visit(at);
       yield;
     }
-    if (proven <= 0) {
-      // If only a few boxes exist, none of them may lie at one of those distances.
-      let at = horizon.scanned ?? start;
-      for (let n = 0; n < SCAN && proven <= 0; n++) {
-        at = await this.#stepTo(at, at.distance + 1, signal);
-        const proof = await proofOf(at);
-        if (proof !== null) {
-          proven = Math.max(proven, proof);
-          if (!first || at.distance < first.distance) first = at;
-        }
-        horizon.scanned = at.distance < LOOK_AHEAD ? at : null;
-        yield;
-      }
+    const places = isLikely ? PLACES.likely : PLACES.usual;
+    for (let n = 0; n < places && !isProven; n++) {
+      const place = await this.#stepTo(horizon.from ?? start, horizon.distance, signal);
+      isProven = await visit(place);
+      horizon.visited(place);
+      yield;
     }
-    if (this.#isEnded) return;
-    if (!horizon.scanned) onScanned();
-    if (!first || proven <= 0) return;
+    if (this.#isEnded || !first || !isProven) return;
     this.#isHeld = true;
     // An attempt of the reader may be in progress. If it finds its box, the look ends.
     yield;

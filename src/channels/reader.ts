@@ -21,7 +21,7 @@ import {
 } from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
 import { parseBox } from "./framing.js";
-import { Horizon, LookAhead } from "./look-ahead.js";
+import { FINEST, Horizon, LookAhead } from "./look-ahead.js";
 import { Pauses } from "./pauses.js";
 import type { ReadTask, Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
@@ -37,8 +37,12 @@ const READ_AHEAD = 32;
  * seconds.
  */
 const LOOK_AHEAD = { first: 400, every: 1500 };
-/** How many looks ahead a new reader makes one after the other; more would find boxes seldom. */
-const FIRST_LOOKS = 4;
+/**
+ * A new reader looks ahead again and again until the {@link Horizon} has this fineness: after 192
+ * places, which find each run of boxes that is at least 1/32 as long as it is far. More would find
+ * boxes seldom.
+ */
+const FIRST_FINENESS = 6;
 /**
  * After so many misses, and so many of the shortest pauses, a side stream is given up. It was stored
  * completely before the channel referred to it, so a box that is missing for so long is gone.
@@ -160,11 +164,8 @@ export class Reader implements AsyncIterable<Message> {
   #isReading = false;
   /** Whether the last attempt was so long ago that boxes may have expired since. */
   #wasAway = false;
-  /**
-   * How many looks ahead a new reader still makes one after the other: the first boxes may have
-   * expired before it came.
-   */
-  #firstLooks: number;
+  /** Whether it is new and has not looked ahead enough: the first boxes may have expired. */
+  #isNew: boolean;
   #closed = false;
 
   /** @internal */
@@ -179,7 +180,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#skipping = saved.skipping;
     this.#gap = saved.gap;
     this.#askedAt = saved.askedAt;
-    this.#firstLooks = saved.askedAt === 0 ? FIRST_LOOKS : 0;
+    this.#isNew = saved.askedAt === 0;
     this.#side = saved.side;
     this.#pauses = new Pauses(context.scheduler);
   }
@@ -396,7 +397,11 @@ export class Reader implements AsyncIterable<Message> {
     this.#isReading = true;
     const now = this.#context.scheduler.date();
     // A time of 0 means that no answer came yet.
-    if (this.#askedAt > 0 && Math.abs(now - this.#askedAt) >= AWAY_MS) this.#wasAway = true;
+    const isAway = this.#askedAt > 0 && Math.abs(now - this.#askedAt) >= AWAY_MS;
+    if (isAway && !this.#wasAway) {
+      this.#wasAway = true;
+      this.#horizon = new Horizon();
+    }
     const burst = this.#burst;
     return {
       boxes: burst,
@@ -492,27 +497,37 @@ export class Reader implements AsyncIterable<Message> {
     this.#misses++;
     this.#burst = 1;
     this.#pauses.missed();
-    const isEarly = this.#wasAway || this.#firstLooks > 0;
     const isTime = this.#pauses.waited >= this.#nextLook;
     if (isTime) this.#nextLook += LOOK_AHEAD.every;
-    if ((isEarly || isTime) && !this.#side && !this.#look && !this.#closed) this.#beginLook();
+    if ((isTime || this.#isLossLikely) && !this.#side && !this.#look && !this.#closed) {
+      this.#beginLook();
+    }
+  }
+
+  /** Whether boxes are likely to have expired, and looks ahead have not covered enough. */
+  get #isLossLikely(): boolean {
+    return this.#wasAway || this.#isNew;
   }
 
   #beginLook(): void {
     const { scheduler, diagnostics } = this.#context;
-    this.#firstLooks = Math.max(0, this.#firstLooks - 1);
+    const horizon = this.#horizon;
     const look = new LookAhead({
       scheduler,
       missing: this.#next,
-      horizon: this.#horizon,
+      horizon,
+      isLikely: this.#isLossLikely,
       read: (index, signal) => this.#readBox(index, signal),
       mayRead: (isHeld) => this.#isHungry && !(isHeld && this.#isReading),
-      onScanned: () => (this.#wasAway = false),
       onStored: () => this.#pauses.end(),
       onGone: (lost, next) => this.#skip(look, lost, next),
       onEnd: (error) => {
         if (error) diagnostics({ type: "readFailed", channel: this.name, error });
+        if (horizon.fineness >= FIRST_FINENESS) this.#isNew = false;
+        if (horizon.fineness >= FINEST) this.#wasAway = false;
         this.#endLook();
+        // After an error, the next attempt tells whether the network is back.
+        if (!error && this.#isLossLikely && !this.#closed) this.#beginLook();
       },
     });
     this.#look = look;
@@ -560,7 +575,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#endLook();
     this.#misses = 0;
     this.#wasAway = false;
-    this.#firstLooks = 0;
+    this.#isNew = false;
     this.#horizon = new Horizon();
     this.#pauses.found();
     this.#nextLook = LOOK_AHEAD.first;

@@ -249,6 +249,11 @@ export class VoucherExchange implements WriteSource, ReadSource {
     return this.#pausedUntil;
   }
 
+  retry(): void {
+    this.#failures = 0;
+    this.#pausedUntil = 0;
+  }
+
   takeTask(now: number): Task | null {
     if (this.#closed || this.#isRunning || now < this.#pausedUntil) return null;
     const step = this.#writeStep();

@@ -180,6 +180,7 @@ export class Writer {
   #inFlight = 0;
   #pausedUntil = 0;
   #failures = 0;
+  #failedAt = -Infinity;
   #closed = false;
   /** Woken when the outbox got shorter, or takes nothing more. */
   readonly #shorter = new Waiters();
@@ -484,6 +485,12 @@ export class Writer {
     return this.#pausedUntil;
   }
 
+  /** Ends a pause after a failure. @internal */
+  retry(): void {
+    this.#failures = 0;
+    this.#pausedUntil = 0;
+  }
+
   /** The next box to write; null if none may start. @internal */
   takeTask(now: number): Task | null {
     if (!this.isBusy || now < this.#pausedUntil) return null;
@@ -578,7 +585,7 @@ export class Writer {
           if (signal.aborted || this.#closed) return;
           if (hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS"))
             await this.fork(message.id, error);
-          else this.#pause(error, message);
+          else this.#pause(error, message, startedAt);
         }
       },
     };
@@ -613,16 +620,22 @@ export class Writer {
     this.#shorter.wake();
   }
 
-  #pause(error: unknown, message: Outgoing | null): void {
+  /** @param startedAt when the attempt began. */
+  #pause(error: unknown, message: Outgoing | null, startedAt = Infinity): void {
     const { scheduler, diagnostics } = this.#context;
-    const roundTrips = Math.min(
-      RETRY_ROUND_TRIPS.longest,
-      RETRY_ROUND_TRIPS.first * 2 ** this.#failures,
-    );
-    this.#failures = Math.min(this.#failures + 1, 16);
-    const pauseMs = roundTrips * scheduler.basePauseMs;
-    this.#pausedUntil = scheduler.now() + pauseMs;
+    const now = scheduler.now();
+    // Boxes that were on their way together fail together, which makes one pause.
+    if (startedAt >= this.#failedAt) {
+      const roundTrips = Math.min(
+        RETRY_ROUND_TRIPS.longest,
+        RETRY_ROUND_TRIPS.first * 2 ** this.#failures,
+      );
+      this.#failures = Math.min(this.#failures + 1, 16);
+      this.#failedAt = now;
+      this.#pausedUntil = now + roundTrips * scheduler.basePauseMs;
+    }
     if (!message) return;
+    const pauseMs = Math.max(0, this.#pausedUntil - now);
     const delivery = this.#deliveries.get(message.seq);
     if (delivery) delivery.lastError = error;
     const { id } = message;

@@ -290,13 +290,15 @@ function compareKeys(a: Bytes, b: Bytes): number {
   return 0;
 }
 
-/** The 16 bits of a number that half precision represents exactly; null for any other. */
+/**
+ * The 16 bits of a number that half precision represents exactly; null for any other. Zero and other
+ * safe integers are not written as floats.
+ */
 function halfBits(value: number): number | null {
   if (Number.isNaN(value)) return 0x7e00;
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const sign = value < 0 ? 0x8000 : 0;
   const size = Math.abs(value);
   if (size === Infinity) return sign | 0x7c00;
-  if (size === 0) return sign;
   if (size > 65_504) return null;
   // Below 2^-14 the exponent stays the same and the fraction loses its leading one.
   const exponent = Math.max(Math.floor(Math.log2(size)), -14);

@@ -187,6 +187,9 @@ export class LookAhead implements ReadSource {
     return this.#isHeld ? 0 : PATIENCE_MS;
   }
 
+  /** A read that fails ends the look. */
+  retry(): void {}
+
   takeQuestion(): ReadTask {
     this.#isReading = true;
     return { boxes: 1, isLikely: false, run: (signal) => this.#step(signal) };

@@ -386,6 +386,11 @@ export class Reader implements AsyncIterable<Message> {
     this.#pauses.shorten();
   }
 
+  /** Ends a pause after an attempt that failed. @internal */
+  retry(): void {
+    this.#pauses.retry();
+  }
+
   /** The next attempt. @internal */
   takeQuestion(): ReadTask {
     this.#isReading = true;
@@ -410,7 +415,8 @@ export class Reader implements AsyncIterable<Message> {
     } catch (error) {
       if (signal.aborted || this.#closed) return;
       this.#context.diagnostics({ type: "readFailed", channel: this.name, error });
-      this.#missed();
+      this.#burst = 1;
+      this.#pauses.failed();
     } finally {
       this.#isReading = false;
     }

@@ -523,7 +523,10 @@ export class Calls {
     this.rejectAll(reasonFor);
   }
 
-  /** Rejects all calls for which `reasonFor` returns a reason. */
+  /**
+   * Rejects all calls for which `reasonFor` returns a reason. None of them may be at the daemon while
+   * the session goes on, because nothing is cancelled there.
+   */
   rejectAll(reasonFor: (call: Call) => unknown): void {
     for (const { entries } of [this.#local, this.#operations]) {
       for (const entry of entries) {
@@ -531,7 +534,6 @@ export class Calls {
         if (reason === null) continue;
         this.#remove(entry);
         entry.call.reject(reason);
-        if (entry.call.cancellation) this.#unwanted(entry.call.cancellation);
       }
     }
   }

@@ -360,6 +360,8 @@ export class UnsentMessages {
 
   /** Records that a message is being written. */
   add(surbId: SurbId): void {
+    // Its caller may have used the ID before.
+    this.settled(surbId);
     if (this.#bySurbId.size >= MOST_KEPT) {
       const [oldest] = this.#bySurbId.values();
       this.settled(oldest!.surbId);

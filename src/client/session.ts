@@ -343,7 +343,6 @@ export class Session {
     this.#instanceToken = result.instanceToken;
     const resumed = this.#isResumed(result);
     this.#state = "ready";
-    this.#noConnection = null;
     this.#backoff?.connected(this.#options.clock.monotonic());
     this.#shutdownSeen = false;
     this.#options.logger.info("connected to the daemon", {

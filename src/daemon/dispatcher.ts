@@ -197,7 +197,6 @@ export class Dispatcher {
       else session.deliver(operation);
     } else {
       const begin = (): void => {
-        if (session.ended) return;
         const operation = prepared();
         if ("judge" in operation) arq.start(operation);
         else session.deliver(operation);

@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { concatBytes, fromHex, toHex } from "../../src/bytes/bytes.js";
 import { ProtocolError } from "../../src/errors/errors.js";
 import {
+  CborBudget,
   type CborMap,
   type CborValue,
   type Encodable,
@@ -33,6 +34,8 @@ const taken: [what: string, encoded: string, value: CborValue][] = [
   ["2^64 - 1 as a bigint", "1b ffffffffffffffff", 2n ** 64n - 1n],
   ["-1", "20", -1],
   ["-2^64 as a bigint", "3b ffffffffffffffff", -(2n ** 64n)],
+  ["1 - 2^53 as a number", "3b 001ffffffffffffe", 1 - 2 ** 53],
+  ["-2^53 as a bigint", "3b 001fffffffffffff", -(2n ** 53n)],
   ["a half-precision float", "f9 3c00", 1],
   ["a single-precision float", "fa 3f000000", 0.5],
   [
@@ -192,6 +195,25 @@ test("refuses a message of more than 400,000 items before it builds any", () => 
     () => decodeCbor(concatBytes(hex("84"), part, part, part, part)),
     /more than 400000 items/,
   );
+});
+
+test("a budget is used up exactly, by known keys too", () => {
+  const value = { known: [1, 2] };
+  const encoded = encodeCbor(value);
+  // A map, its key, an array and two numbers; the second time the key is known.
+  for (let round = 0; round < 2; round++) {
+    const budget = new CborBudget();
+    budget.left = 5;
+    assert.deepEqual(decodeCbor(encoded, budget), map(["known", [1, 2]]));
+    assert.equal(budget.left, 0);
+    budget.left = 4;
+    assert.throws(() => decodeCbor(encoded, budget), /more than/);
+  }
+});
+
+test("a value that cannot be encoded leaves nothing for the next one", () => {
+  assert.throws(() => encodeCbor([1, 2, (() => {}) as never]), TypeError);
+  assert.deepEqual(encodeCbor(3), bytes(3));
 });
 
 test("the limit for one container also applies without an announced length", () => {

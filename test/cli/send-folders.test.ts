@@ -172,6 +172,17 @@ test("an interrupted send is told apart from those of other files", async () => 
   assert.equal((await linked.load(1000)).obsolete, "one has changed since the interrupted send");
 });
 
+test("states that another process replaces or deletes meanwhile do not stop a send", async () => {
+  const [states, folder] = [join(network.newFolder(), "states"), network.newFolder()];
+  const path = join(folder, "one");
+  writeFileSync(path, "x");
+  const files = await findFiles([path]);
+  await StateFile.open(files, states);
+  // Listed, but not there when it is looked at.
+  symlinkSync(join(folder, "nowhere"), join(states, ".other.json.0123456789ab.tmp"));
+  await StateFile.open(files, states);
+});
+
 test("standard input is sent under a given name, and a message under its default name", async () => {
   for (const [args, name] of [
     [["-", "--name", "notes.tar"], "notes.tar"],

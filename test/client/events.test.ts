@@ -421,6 +421,28 @@ test("unread events are limited by bytes too: 64 MiB by default, and always at l
   assert.equal(given, 63);
 });
 
+test("an event that was read takes no room", async () => {
+  const hub = hubWith();
+  const reader = hub.events({ maxQueue: 2, maxQueueBytes: 1000 });
+  for (let i = 0; i < 20; i++) {
+    hub.emit(shutdown);
+    assert.equal((await reader.next()).done, false);
+  }
+});
+
+test("an iterator gets the closed event of a handler that ends the hub", async () => {
+  const hub = hubWith();
+  hub.on("shutdown", () => {
+    hub.emit({ type: "closed", reason: "stopped", error: null });
+    hub.end();
+  });
+  const reader = hub.events();
+  hub.emit(shutdown);
+  const types = [];
+  for await (const { type } of reader) types.push(type);
+  assert.deepEqual(types, ["shutdown", "closed"]);
+});
+
 test("up to 10,000 events may wait by default, and a slow reader loses none of them", async () => {
   const hub = hubWith();
   const reader = hub.events();
@@ -431,12 +453,14 @@ test("up to 10,000 events may wait by default, and a slow reader loses none of t
 
 test("break, dispose, abort and the end of the client end an iterator and free its queue", async () => {
   const hub = hubWith();
-  const broken = hub.events();
+  const unused = new AbortController();
+  const broken = hub.events({ signal: unused.signal });
   hub.emit(shutdown);
   for await (const event of broken) {
     assert.equal(event.type, "shutdown");
     break;
   }
+  assert.equal(getEventListeners(unused.signal, "abort").length, 0);
   hub.emit(shutdown);
   assert.deepEqual(await broken.next(), { done: true, value: undefined });
   const abort = new AbortController();

@@ -8,9 +8,20 @@ import type { ThinClientOptions } from "../../src/client/options.js";
 import { RequestTimeoutError } from "../../src/errors/errors.js";
 import { type ConnectedPair, connectedPair, pkiDocument, reasonOf, turn } from "./fixture.js";
 import { MeasuredDaemon, type MeasuredOptions } from "./measured-daemon.js";
-import { hashOf, index, indexOf, readCap, sealedRead, sealedWrite } from "./pigeonhole-fixture.js";
+import {
+  codeReply,
+  courier,
+  hashOf,
+  index,
+  indexOf,
+  readCap,
+  sealedRead,
+  sealedWrite,
+  startReply,
+} from "./pigeonhole-fixture.js";
 
 const TICK_MS = 1000;
+const CANCEL = "cancelResendingEncryptedMessage";
 
 async function measured(
   options: Partial<MeasuredOptions> = {},
@@ -119,8 +130,159 @@ describe("operations that are given up before their packet leaves", () => {
   });
 });
 
+describe("operations that are given up before the connection is lost", () => {
+  /** A read that was given up while its packet waited, after the next handshake. */
+  async function givenUp(resumed: boolean) {
+    const made = await connectedPair();
+    const { client, clock, connection, daemon } = made;
+    const given = reasonOf(client.startResendingEncryptedMessage(sealedRead, { timeoutMs: 100 }));
+    const start = await connection.expect("startResendingEncryptedMessage");
+    await clock.advance(100);
+    await given;
+    connection.transport.end();
+    await clock.advance(1000);
+    const next = await daemon.shakeHands(resumed);
+    const cancels: number[] = [];
+    const confirm = async (): Promise<void> => {
+      for (let told = await next.next(); told?.kind === CANCEL; told = await next.next()) {
+        cancels.push(clock.monotonic());
+        next.send(codeReply(told));
+      }
+    };
+    void confirm();
+    await turn();
+    return { ...made, start, next, cancels };
+  }
+
+  test("are cancelled for ten seconds more, because their starts may have been dropped", async () => {
+    const { client, clock, cancels } = await givenUp(true);
+    await clock.advance(9000);
+    assert.ok(cancels.length > 10, `${cancels.length} cancels`);
+    assert.equal(client.load.cancelling, 1);
+    await clock.advance(60_000);
+    assert.ok(cancels.at(-1)! - cancels[0]! < 12_000);
+    assert.deepEqual(client.load, none);
+    await client.stop();
+  });
+
+  test("are cancelled no more when their starts are answered after all", async () => {
+    const { client, clock, start, next, cancels } = await givenUp(true);
+    next.send(startReply(start, { errorCode: 24 }));
+    await turn();
+    assert.deepEqual(client.load, none);
+    await clock.advance(60_000);
+    assert.equal(cancels.length, 1);
+    await client.stop();
+  });
+
+  test("are cancelled once if the daemon forgot the session", async () => {
+    const { client, clock, cancels } = await givenUp(false);
+    assert.deepEqual(client.load, none);
+    await clock.advance(60_000);
+    assert.equal(cancels.length, 1);
+    await client.stop();
+  });
+});
+
+test("two given-up starts of one envelope end, although the daemon answers only the newer", async () => {
+  const { client, clock, connection } = await connectedPair();
+  const abort = new AbortController();
+  const calls = [1, 2].map(() =>
+    reasonOf(client.startResendingEncryptedMessage(sealedRead, { signal: abort.signal })),
+  );
+  await connection.expect("startResendingEncryptedMessage");
+  const newer = await connection.expect("startResendingEncryptedMessage");
+  abort.abort(new Error("enough"));
+  await Promise.all(calls);
+  const first = await connection.expect(CANCEL);
+  connection.send(startReply(newer, { errorCode: 24 }));
+  connection.send(codeReply(first));
+  await clock.advance(500);
+  connection.send(codeReply(await connection.expect(CANCEL)));
+  await clock.advance(60_000);
+  assert.deepEqual(connection.requests, []);
+  assert.deepEqual(client.load, none);
+  await client.stop();
+});
+
+describe("a start that waits until an older one of its envelope is answered", () => {
+  test("does not hold back the starts behind it", async () => {
+    const { client, clock, connection } = await connectedPair();
+    const given = reasonOf(client.startResendingEncryptedMessage(sealedRead, { timeoutMs: 100 }));
+    await connection.expect("startResendingEncryptedMessage");
+    await clock.advance(100);
+    await given;
+    await connection.expect("cancelResendingEncryptedMessage");
+    const anew = reasonOf(client.startResendingEncryptedMessage(sealedRead));
+    const behind = reasonOf(client.startResendingEncryptedMessage(sealedWrite));
+    const sent = await connection.expect("startResendingEncryptedMessage");
+    assert.deepEqual(sent.envelopeHash, sealedWrite.envelopeHash);
+    await client.stop();
+    await Promise.all([anew, behind]);
+  });
+});
+
 describe("more starts than the daemon reads", () => {
   const STARTS = 50;
+
+  /** A client with 15 starts that may all wait at its daemon, and one more that waits here. */
+  async function full() {
+    const made = await connectedPair();
+    const { client, connection } = made;
+    const ended = Promise.all(
+      Array.from({ length: 16 }, (_, i) =>
+        reasonOf(client.startResendingEncryptedMessage({ ...sealedRead, envelopeHash: hashOf(i) })),
+      ),
+    );
+    const starts = [];
+    for (let i = 0; i < 15; i++) {
+      starts.push(await connection.expect("startResendingEncryptedMessage"));
+    }
+    await connection.expect("nextMessageBoxIndex");
+    return { ...made, starts, ended };
+  }
+
+  test("show by an answer that their packets have left, unless it is a refusal", async () => {
+    for (const [errorCode, leaves] of [
+      [1, true],
+      [24, true],
+      [3, false],
+      [4, false],
+    ] as const) {
+      const { client, connection, starts, ended } = await full();
+      connection.send(startReply(starts.at(-1)!, { errorCode }));
+      await turn();
+      assert.equal(connection.requests.length, leaves ? 1 : 0, `code ${errorCode}`);
+      await client.stop();
+      await ended;
+    }
+  });
+
+  test("are asked about again after a lost connection", async () => {
+    const { client, clock, connection, daemon, ended } = await full();
+    connection.transport.end();
+    await clock.advance(1000);
+    const next = await daemon.shakeHands();
+    await turn();
+    const kinds = next.requests.map(({ kind }) => kind);
+    assert.deepEqual(kinds.slice(-2), ["startResendingEncryptedMessage", "nextMessageBoxIndex"]);
+    await client.stop();
+    await ended;
+  });
+
+  test("continue as soon as a message has left", async () => {
+    const { client, connection } = await connectedPair();
+    const surbIds = Array.from({ length: 15 }, () => client.newSurbId());
+    for (const surbId of surbIds) await client.sendMessage(surbId, "hello", courier[0], courier[1]);
+    const start = reasonOf(client.startResendingEncryptedMessage(sealedRead));
+    for (let i = 0; i < 15; i++) await connection.expect("sendMessage");
+    await connection.expect("nextMessageBoxIndex");
+    const sent = { messageId: null, sentAt: 0, replyEta: 0, err: null };
+    connection.send({ kind: "messageSentEvent", surbId: surbIds[0]!, ...sent });
+    await connection.expect("startResendingEncryptedMessage");
+    await client.stop({ drain: false });
+    await start;
+  });
 
   for (const kind of ["reads", "writes"] as const) {
     test(`do not delay local requests: ${kind}`, async () => {

@@ -250,6 +250,22 @@ test("stop during the dial ends start, and a transport that arrives too late is 
   assert.equal(closed, true);
 });
 
+test("stop at any moment after the dial closes the transport that it made", async () => {
+  for (let ticks = 0; ticks < 10; ticks++) {
+    const [ours, theirs] = memoryPair();
+    let closed = false;
+    ours.open({ onData: () => {}, onClose: () => (closed = true) });
+    const dial = async (): Promise<typeof theirs> => theirs;
+    const client = new ThinClient(unused, { dial, clock: pair().clock });
+    const started = reasonOf(client.start());
+    for (let i = 0; i < ticks; i++) await Promise.resolve();
+    await client.stop();
+    assert.ok((await started) instanceof ClientClosedError);
+    await turn();
+    assert.equal(closed, true, `after ${ticks} microtasks`);
+  }
+});
+
 test("stop in a handler of the handshake's events closes the client", async () => {
   for (const type of ["connectionStatus", "newPkiDocument"] as const) {
     const { client, daemon, heard } = pair();

@@ -9,7 +9,7 @@ import { Unread } from "../../src/client/unread.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { encodeFrame } from "../../src/wire/framing.js";
 import { connectedPair, pair, reasonOf, turn } from "./fixture.js";
-import { courier, index, readCap, writeCap } from "./pigeonhole-fixture.js";
+import { courier, hashOf, index, readCap, sealedRead, writeCap } from "./pigeonhole-fixture.js";
 
 /** A daemon's answer to a probe, which has no index. */
 function answerTo({ queryId }: DaemonRequest<"nextMessageBoxIndex">): DaemonResponse {
@@ -106,6 +106,40 @@ test("a daemon that may work on a request that was given up here gets its time a
   await client.stop();
 });
 
+test("only requests that the daemon still has give it more time", async () => {
+  const { client, clock, connection, daemon } = await connectedPair(settings);
+  const built = reasonOf(client.createCourierEnvelopesFromPayload(payload));
+  const { queryId } = await connection.expect("createCourierEnvelopesFromPayload");
+  connection.send({
+    kind: "createCourierEnvelopesFromPayloadReply",
+    queryId,
+    envelopes: null,
+    nextDestIndex: null,
+    errorCode: 4,
+  });
+  await built;
+  await clock.advance(75_000);
+  assert.equal(client.state, "reconnecting", "the request was answered");
+  await clock.advance(1000);
+  const second = await daemon.shakeHands(true);
+  await turn();
+  await reasonOf(
+    Promise.all([
+      client.createCourierEnvelopesFromPayload(payload, { timeoutMs: 10 }),
+      clock.advance(10),
+    ]),
+  );
+  second.transport.end();
+  await clock.advance(1000);
+  const third = await daemon.shakeHands(true);
+  await turn();
+  await clock.advance(30_000);
+  await third.expect("nextMessageBoxIndex");
+  await clock.advance(15_000);
+  assert.equal(client.state, "reconnecting", "the request was lost with its connection");
+  await client.stop();
+});
+
 /** A clock whose timers fire when the test says so, and whose `soon` waits for the test. */
 class HandClock extends VirtualClock {
   readonly soonCalls: (() => void)[] = [];
@@ -138,8 +172,9 @@ test("the client reads pending data before it judges a deadline that its own bus
   // The answer stays in the socket for an hour while the program computes; the timer fires first.
   await clock.advance(3_600_000);
   assert.deepEqual(dead, []);
-  liveness.heardBytes();
+  // Platforms that pass messages on in a task of its own have it after the first turn.
   clock.turn();
+  liveness.heardBytes();
   clock.turn();
   assert.deepEqual(dead, []);
   // This time nothing arrives.
@@ -149,6 +184,14 @@ test("the client reads pending data before it judges a deadline that its own bus
     clock.turn();
   }
   assert.equal(dead.length, 1);
+  // A watch that ends between the timer and its look does nothing more.
+  liveness.stop();
+  liveness.start();
+  await clock.advance(30_000);
+  liveness.stop();
+  clock.turn();
+  clock.turn();
+  assert.equal(sent.length, 1);
 });
 
 test("a part of a frame counts as a sign of life", async () => {
@@ -223,6 +266,42 @@ test("an answer shows that earlier packets were read, so the daemon gets no extr
   await clock.advance(45_000);
   assert.equal(client.state, "reconnecting");
   await client.stop({ drain: false });
+});
+
+test("starts that the daemon has read give it no extra time", async () => {
+  const { client, clock, connection } = await connectedPair(settings);
+  const starts = Array.from({ length: 20 }, (_, i) =>
+    reasonOf(client.startResendingEncryptedMessage({ ...sealedRead, envelopeHash: hashOf(i) })),
+  );
+  // An answer shows after each start that the daemon has read it.
+  for (let sent = 0; sent < starts.length;) {
+    const request = await connection.next();
+    if (request?.kind === "nextMessageBoxIndex") connection.send(answerTo(request));
+    else sent++;
+  }
+  await clock.advance(60_000);
+  connection.send(answerTo(await connection.expect("nextMessageBoxIndex")));
+  await turn();
+  await clock.advance(60_000);
+  assert.equal(client.state, "reconnecting");
+  await client.stop();
+  await Promise.all(starts);
+});
+
+test("a probe that was lost with its connection does not count for the next one", async () => {
+  const { client, clock, connection, daemon } = await connectedPair(settings);
+  await clock.advance(30_000);
+  await connection.expect("nextMessageBoxIndex");
+  connection.transport.end();
+  await clock.advance(1000);
+  const again = await daemon.shakeHands(true);
+  await turn();
+  await clock.advance(30_000);
+  again.send(answerTo(await again.expect("nextMessageBoxIndex")));
+  await turn();
+  await clock.advance(15_000);
+  assert.equal(client.state, "ready");
+  await client.stop();
 });
 
 test("without the mixnet, waiting packets delay the verdict on a daemon by five minutes at most", async () => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
-import { toHex, utf8 } from "../../src/bytes/bytes.js";
-import type { SurbId } from "../../src/bytes/opaque.js";
+import { concatBytes, toHex, utf8 } from "../../src/bytes/bytes.js";
+import { SurbId } from "../../src/bytes/opaque.js";
 import type { CallOptions } from "../../src/client/call-options.js";
+import { UnsentMessages } from "../../src/client/messages.js";
 import { ThinClient } from "../../src/client/thin-client.js";
 import {
   ClientClosedError,
@@ -15,7 +16,8 @@ import {
 import { ScriptedConnection, ScriptedDaemon } from "../../src/testing/scripted-daemon.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import type { DaemonRequest } from "../../src/wire/requests.js";
-import type { DaemonResponse } from "../../src/wire/responses.js";
+import { encodeFrame } from "../../src/wire/framing.js";
+import { type DaemonResponse, encodeResponse } from "../../src/wire/responses.js";
 import { connectedPair, isPending, pair, pkiDocument, reasonOf, turn, unused } from "./fixture.js";
 
 const node = new Uint8Array(32).fill(7) as never;
@@ -224,6 +226,10 @@ test("a message that waits for the connection also waits until the daemon has th
   // A new call fails at once because there is no mixnet, as always.
   const offline = await reasonOf(client.sendMessageWithoutReply("y", node, queue));
   assert.ok(offline instanceof ThinClientOfflineError);
+  // The mixnet comes back and is gone again before the message could be sent.
+  const statuses = [true, false].map((is) => encodeFrame(encodeResponse(daemon.status(is))));
+  again.sendRaw(concatBytes(...statuses));
+  assert.equal(await isPending(sending), true);
   again.send(daemon.status(true));
   await sending;
   assert.deepEqual((await again.expect("sendMessage")).payload, utf8("x"));
@@ -280,12 +286,15 @@ test("messages wait for the first connection, or fail with it", async () => {
   const { client, daemon } = pair();
   const started = client.start();
   const payload = Uint8Array.of(1, 2, 3);
-  const sending = client.sendMessageWithoutReply(payload, node, queue);
+  const [toNode, toQueue] = [(node as Uint8Array).slice(), queue.slice()];
+  const sending = client.sendMessageWithoutReply(payload, toNode as never, toQueue);
   const tooLong = reasonOf(client.sendMessageWithoutReply(new Uint8Array(1873), node, queue));
-  payload.fill(9);
+  for (const own of [payload, toNode, toQueue]) own.fill(9);
   const connection = await daemon.shakeHands();
   await Promise.all([started, sending]);
-  assert.deepEqual((await connection.expect("sendMessage")).payload, Uint8Array.of(1, 2, 3));
+  const request = await connection.expect("sendMessage");
+  assert.deepEqual(request.payload, Uint8Array.of(1, 2, 3));
+  assert.deepEqual([request.destinationIdHash, request.recipientQueueId], [node, queue]);
   assert.match((await tooLong).message, /`payload` exceeds maximum allowed size/);
   const other = pair();
   other.daemon.refuse = new Error("nobody there");
@@ -625,4 +634,26 @@ test("a connection that breaks while a write waits rejects it as lost", async ()
   assert.match(error.message, /lost while writing; it may have been sent/);
   await Promise.all(flood);
   await client.stop();
+});
+
+test("a message whose SURB ID was used before is one message", () => {
+  const unsent = new UnsentMessages();
+  const surbId = SurbId.random();
+  for (let i = 0; i < 2; i++) {
+    unsent.add(surbId);
+    unsent.handedOver(surbId);
+    unsent.handedOver(surbId);
+  }
+  unsent.settled(surbId);
+  assert.equal(unsent.whenSent(), null);
+});
+
+test("of more than 10,000 messages that are never confirmed, the oldest are forgotten", () => {
+  const unsent = new UnsentMessages();
+  const surbIds = Array.from({ length: 10_001 }, () => SurbId.random());
+  for (const surbId of surbIds) unsent.add(surbId);
+  assert.deepEqual(
+    surbIds.slice(0, 2).map((surbId) => unsent.has(surbId)),
+    [false, true],
+  );
 });

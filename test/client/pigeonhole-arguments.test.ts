@@ -5,8 +5,10 @@ import { writeCapHash } from "../../src/client/copy-calls.js";
 import type { ThinClient } from "../../src/client/thin-client.js";
 import { hash256 } from "../../src/bytes/hash.js";
 import { type ConnectedPair, connectedPair, reasonOf, turn } from "./fixture.js";
+import type { DaemonRequest } from "../../src/wire/requests.js";
 import {
   ciphertext,
+  courier,
   descriptor,
   filled,
   hashOf,
@@ -33,6 +35,89 @@ const tombstones = {
   isLast: true,
 };
 const target = { writeCap, startIndex: index };
+
+/** Makes a caller's own copy of some bytes. */
+type Own = <T extends Uint8Array>(bytes: T) => T;
+
+/** Calls that may wait for a connection. Payloads of builders are not copied. */
+const waiting: readonly ((client: ThinClient, own: Own) => Promise<unknown>)[] = [
+  (c, own) => c.newKeypair(own(filled(32))),
+  (c, own) => c.encryptRead(own(readCap), own(index)),
+  (c, own) => c.encryptWrite(own(filled(9)), own(writeCap), own(index)),
+  (c, own) => c.read(own(readCap), own(index)),
+  (c, own) => c.write(own(writeCap), own(index), own(filled(9))),
+  (c, own) => c.tombstone(own(writeCap), own(index)),
+  (c, own) => c.tombstoneRange(own(writeCap), own(index), 1),
+  (c, own) =>
+    c.startResendingEncryptedMessage({
+      readCap: own(readCap),
+      messageBoxIndex: own(index),
+      envelopeDescriptor: own(descriptor),
+      messageCiphertext: own(ciphertext),
+      envelopeHash: own(hashOf(1)),
+    }),
+  (c, own) =>
+    c.startResendingEncryptedMessage({
+      writeCap: own(writeCap),
+      messageBoxIndex: own(index),
+      envelopeDescriptor: own(descriptor),
+      messageCiphertext: own(ciphertext),
+      envelopeHash: own(hashOf(2)),
+    }),
+  (c, own) => c.cancelResendingEncryptedMessage(own(hashOf(3))),
+  (c, own) => c.nextMessageBoxIndex(own(index)),
+  (c, own) => c.getMessageBoxIndexCounter(own(index)),
+  (c, own) =>
+    c.startResendingCopyCommand(own(writeCap), { courier: [own(courier[0]), own(courier[1])] }),
+  (c, own) => c.cancelResendingCopyCommand(own(writeCapHash(writeCap))),
+  (c, own) =>
+    c.createCourierEnvelopesFromPayload({
+      payload: filled(3),
+      destWriteCap: own(writeCap),
+      destStartIndex: own(index),
+      isStart: true,
+      isLast: true,
+    }),
+  (c, own) =>
+    c.createCourierEnvelopesFromMultiPayload({
+      destinations: [{ payload: filled(3), writeCap: own(writeCap), startIndex: own(index) }],
+      isStart: true,
+      isLast: true,
+      buffer: own(filled(5)),
+    }),
+  (c, own) =>
+    c.createCourierEnvelopesFromTombstoneRange({
+      destWriteCap: own(writeCap),
+      destStartIndex: own(index),
+      maxCount: 1,
+      isStart: true,
+      isLast: true,
+      buffer: own(filled(5)),
+    }),
+  (c, own) => c.voucherMint(own(writeCap), "Zoë"),
+  (c, own) => c.voucherInduct(own(filled(32)), own(filled(300)), own(filled(9))),
+  (c, own) => c.voucherOpen(own(filled(162)), own(filled(400)), own(writeCap)),
+  (c, own) => c.voucherDeriveStream(own(filled(32))),
+];
+
+/** The first request of a call that waited for a connection, with `own` for its bytes. */
+async function requestAfterReconnect(
+  call: (typeof waiting)[number],
+  own: Own,
+  afterwards: () => void,
+): Promise<DaemonRequest | null> {
+  const { client, clock, connection, daemon } = await connectedPair();
+  connection.transport.destroy();
+  await turn();
+  const ended = call(client, own).catch(() => {});
+  await turn();
+  afterwards();
+  await clock.advance(1000);
+  const request = await (await daemon.shakeHands(true)).next();
+  await client.stop();
+  await ended;
+  return request;
+}
 
 /**
  * The compiler rejects the wrong arguments that JavaScript code can pass, so the tests use `any`.
@@ -391,5 +476,39 @@ describe("a wrong argument of a Pigeonhole call", () => {
     assert.deepEqual(request.envelopeDescriptor, descriptor);
     abort.abort();
     await reasonOf(call);
+  });
+
+  test("the caller may change its bytes while the call waits for a connection", async () => {
+    for (const call of waiting) {
+      const sent = await requestAfterReconnect(
+        call,
+        (bytes) => bytes,
+        () => {},
+      );
+      const given: Uint8Array[] = [];
+      const own: Own = (bytes) => {
+        const copy = bytes.slice() as typeof bytes;
+        given.push(copy);
+        return copy;
+      };
+      const fill = (): void => given.forEach((bytes) => bytes.fill(0xee));
+      const changed = await requestAfterReconnect(call, own, fill);
+      assert.deepEqual({ ...changed, queryId: null }, { ...sent, queryId: null }, String(call));
+    }
+  });
+
+  test("payloads of exactly the largest sizes are sent", async () => {
+    const { client, connection } = await connectedPair();
+    const payload = new Uint8Array(10 * 1024 * 1024);
+    const one = reasonOf(client.createCourierEnvelopesFromPayload({ ...payloadRequest, payload }));
+    const single = await connection.expect("createCourierEnvelopesFromPayload");
+    assert.equal(single.payload?.length, payload.length);
+    const three = [1, 2, 3].map(() => ({ ...destination, payload }));
+    const request = { destinations: three, isStart: true, isLast: true };
+    const all = reasonOf(client.createCourierEnvelopesFromMultiPayload(request));
+    const multi = await connection.expect("createCourierEnvelopesFromMultiPayload");
+    assert.equal(multi.destinations?.length, 3);
+    await client.stop();
+    await Promise.all([one, all]);
   });
 });

@@ -662,4 +662,28 @@ describe("a copy that is ended", () => {
     assert.deepEqual(second.all(start)[0]!.envelopeHash, hashOf(1));
     await made.client.stop();
   });
+
+  test("fails before the copy command if a restarted daemon lost the boxes written before", async () => {
+    const { made, daemon } = await copying();
+    daemon.answering = false;
+    const reason = reasonOf(made.client.copy(randomBytes(3 * chunk), destinations(1)));
+    await settle();
+    // The first box is acknowledged; the others are still on their way.
+    daemon.answer();
+    await settle();
+    made.connection.transport.destroy();
+    made.daemon.instanceToken = randomBytes(16);
+    const next = made.daemon.shakeHands();
+    const second = new BuildingDaemon(await made.clock.runUntil(next));
+    second.instead = (request) => {
+      if (request.kind === "encryptRead") return sealedReply(request, 99);
+      if (request.kind === start && request.readCap) return startReply(request, { errorCode: 1 });
+      return undefined;
+    };
+    const error = await made.clock.runUntil(reason);
+    assert.ok(error instanceof CopyFailedError, String(error));
+    assert.match(String(error.cause), /begin the copy again/);
+    assert.deepEqual(second.all("startResendingCopyCommand"), []);
+    await made.client.stop();
+  });
 });

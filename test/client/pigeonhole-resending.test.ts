@@ -385,6 +385,18 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
+  test("by a cancel whose connection breaks tells the daemon about an operation without a call", async () => {
+    const made = await connectedPair();
+    const { client, connection } = made;
+    const ended = client.cancelResendingEncryptedMessage(hash);
+    await connection.expect(cancel);
+    await lose(made);
+    await ended;
+    const next = await reconnect(made);
+    assert.deepEqual((await next.expect(cancel)).envelopeHash, hash);
+    await client.stop();
+  });
+
   test("by cancel before start() or after stop() fails with the reason", async () => {
     const { client } = pair();
     const early = await reasonOf(client.cancelResendingEncryptedMessage(hash));

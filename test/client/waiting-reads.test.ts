@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ReadResult } from "../../src/client/boxes.js";
+import { type SealingTurn, WaitingReads } from "../../src/client/waiting-reads.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
 import { ClientClosedError, RequestTimeoutError } from "../../src/errors/errors.js";
+import { daemonErrorFromCode } from "../../src/errors/from-reply.js";
 import { type ConnectedPair, connectedPair, pkiDocument, reasonOf, turn } from "./fixture.js";
 import { MeasuredDaemon, type MeasuredOptions } from "./measured-daemon.js";
 import { filled, index, indexOf, numberOf, readCap } from "./pigeonhole-fixture.js";
@@ -207,4 +210,99 @@ test("reads that find their boxes at once are not delayed", async () => {
   const ticks = (clock.monotonic() - began) / TICK_MS;
   assert.ok(network.packets.length / ticks >= 0.9, `${network.packets.length} of ${ticks} ticks`);
   await client.stop();
+});
+
+describe("the scheduler of waiting reads", () => {
+  const never = new AbortController().signal;
+
+  function scheduler(lambdaP: number | null = null): { clock: VirtualClock; reads: WaitingReads } {
+    const clock = new VirtualClock();
+    return { clock, reads: new WaitingReads({ clock, lambdaP: () => lambdaP }) };
+  }
+
+  /** A read that found no box; resolves with the time when it may ask again. */
+  async function missed(
+    { clock, reads }: ReturnType<typeof scheduler>,
+    signal = never,
+  ): Promise<number> {
+    const read = reads.begin();
+    read.asks();
+    await read.turn(signal);
+    return clock.monotonic();
+  }
+
+  test("gives the turn of a read that is given up to the next one", async () => {
+    const made = scheduler();
+    const abort = new AbortController();
+    const first = reasonOf(missed(made, abort.signal));
+    const second = missed(made);
+    await made.clock.advance(1000);
+    abort.abort(new Error("enough"));
+    assert.equal((await first).message, "enough");
+    // Each of the two first attempts took four seconds' packets.
+    assert.equal(await made.clock.runUntil(second), 8000);
+  });
+
+  test("sets its timer again after the only read was given up", async () => {
+    const made = scheduler();
+    const abort = new AbortController();
+    const given = reasonOf(missed(made, abort.signal));
+    await made.clock.advance(1000);
+    abort.abort(new Error("enough"));
+    await given;
+    assert.equal(made.clock.pending, 0);
+    assert.equal(await made.clock.runUntil(missed(made)), 8000);
+  });
+
+  test("uses the document's rate within limits, or a packet a second", async () => {
+    for (const [lambdaP, ms] of [
+      [null, 4000],
+      [0, 4000],
+      [0.01, 400],
+      [1000, 4],
+    ] as const) {
+      const made = scheduler(lambdaP);
+      assert.equal(await made.clock.runUntil(missed(made)), ms, `LambdaP ${lambdaP}`);
+    }
+  });
+
+  test("does not take an attempt that outlived a lost connection for a round trip", async () => {
+    const { clock, reads } = scheduler(1);
+    let paused = 0;
+    for (const tookMs of [3_600_000, 1000]) {
+      const read = reads.begin();
+      read.asks();
+      await clock.advance(tookMs);
+      const since = clock.monotonic();
+      await clock.runUntil(read.turn(never));
+      paused = clock.monotonic() - since;
+    }
+    // The longest that counts, and a quarter of the way from there to the second one.
+    assert.equal(paused, 30_000 - 29_000 / 4);
+  });
+
+  test("seals more at once when sealing turns out to be quick", async () => {
+    const { clock, reads } = scheduler();
+    const turns: SealingTurn[] = [];
+    for (let i = 0; i < 20; i++) {
+      void reads.sealingTurn(never).then((sealing) => turns.push(sealing));
+    }
+    await turn();
+    assert.equal(turns.length, 4);
+    await clock.advance(5);
+    turns[0]!.sealed();
+    turns[0]!.end();
+    await turn();
+    assert.equal(turns.length, 1 + 16);
+  });
+
+  test("waits for a daemon that could seal before and cannot now", () => {
+    const { reads } = scheduler();
+    const cannot = daemonErrorFromCode(4, { operation: "encryptRead" });
+    const read = reads.begin();
+    read.asks();
+    assert.equal(read.mayAskAgain(cannot), false);
+    read.asks();
+    assert.equal(read.mayAskAgain(cannot), true);
+  });
 });

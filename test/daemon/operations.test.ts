@@ -623,13 +623,14 @@ test("a refused start is answered at its tick, after later requests", async () =
 });
 
 test("a kind cancel finds an operation whose first packet still waits for its turn", async () => {
-  const { client, link, clock, ready } = await boxes({ kindCancels: true });
+  const { client, link, clock, ready, daemon } = await boxes({ kindCancels: true });
   link.status(false);
   await client.expect("connectionStatusEvent");
   const request = await ready("read");
   client.send(request, cancel(request.envelopeHash));
   assert.equal((await client.expect(reply)).errorCode, 24);
   await client.expect("cancelResendingEncryptedMessageReply");
+  assert.equal(daemon.load.waitingPackets, 0, "its packet does not take a place");
   link.status(true);
   await clock.advance(100_000);
   assert.equal(link.packets.length, 0);

@@ -195,16 +195,22 @@ test("a new rate applies at once; an invalid one is ignored, and one above one p
 });
 
 test("setting the same rate again does not restart the process", async () => {
-  const { clock, sent, schedule: made } = schedule("poisson");
-  made.setRates({ lambdaP: 0.01, lambdaL: 0 });
-  made.setConnected(true);
-  for (let i = 0; i < 2000; i++) {
+  const ticks: number[][] = [];
+  for (const isSetAgain of [false, true]) {
+    // The same draws: a restart would draw again.
+    const { clock, times, schedule: made } = schedule("poisson");
     made.setRates({ lambdaP: 0.01, lambdaL: 0 });
     made.setConnected(true);
-    await clock.advance(10);
+    for (let i = 0; i < 200; i++) {
+      if (isSetAgain) made.setRates({ lambdaP: 0.01, lambdaL: 0 });
+      if (isSetAgain) made.setConnected(true);
+      await clock.advance(10);
+    }
+    made.close();
+    ticks.push(times);
   }
-  made.close();
-  assert.ok(sent.length > 140 && sent.length < 260, String(sent.length));
+  assert.ok(ticks[0]!.length > 5);
+  assert.deepEqual(ticks[1], ticks[0]);
 });
 
 test("the packets of a client that leaves are dropped, and no other client loses a turn", async () => {
@@ -220,6 +226,40 @@ test("the packets of a client that leaves are dropped, and no other client loses
   made.setConnected(true);
   await clock.advance(0);
   assert.deepEqual(sent.join(""), "acacac");
+});
+
+test("the next client keeps its turn when one before it leaves", async () => {
+  const { clock, sent, schedule: made, job } = schedule("poisson");
+  const [a, b, c] = [made.createQueue(), made.createQueue(), made.createQueue()];
+  a.add(job("a"));
+  made.setRates({ lambdaP: 0.1, lambdaL: 0 });
+  made.setConnected(true);
+  while (a.length > 0) await clock.advance(1);
+  for (const [name, queue] of [
+    ["b", b],
+    ["c", c],
+  ] as const) {
+    for (let i = 0; i < 2; i++) queue.add(job(name));
+  }
+  sent.length = 0;
+  made.removeQueue(a);
+  await clock.advance(1000);
+  made.close();
+  assert.equal(sent.filter((name) => name !== "decoy").join(""), "bcbc");
+});
+
+test("without mixing, what waits when the connection is lost leaves on the next one", async () => {
+  const { clock, sent, schedule: made, job } = schedule("instant");
+  const queue = made.createQueue();
+  queue.add(job("x"));
+  queue.add(() => made.setConnected(false));
+  for (const name of ["y", "z"]) queue.add(job(name));
+  made.setConnected(true);
+  await clock.advance(0);
+  assert.deepEqual(sent, ["x"]);
+  made.setConnected(true);
+  await clock.advance(0);
+  assert.deepEqual(sent, ["x", "y", "z"]);
 });
 
 test("the send queue drops nothing, and nothing leaves after close", async () => {
@@ -250,6 +290,12 @@ test("a wait for a shorter queue ends when the queue is shorter or emptied", asy
   made.removeQueue(queue);
   await clock.advance(0);
   assert.deepEqual(told, [3, -1]);
+  made.setConnected(false);
+  const unnecessary = job("y");
+  queue.add(unnecessary);
+  const removed = queue.below(0);
+  queue.remove(unnecessary);
+  await removed;
   made.close();
 });
 

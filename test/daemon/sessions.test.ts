@@ -220,6 +220,17 @@ test("the timing table sets the grace period, and a resume within it stops the c
   }
 });
 
+test("close leaves no timer for the sessions of absent applications", async () => {
+  const { connect, clock, daemon } = world();
+  const client = connect();
+  await client.hello(freshId());
+  client.transport.destroy();
+  await clock.advance(upstreamTiming.broadcastHoldMs);
+  assert.equal(daemon.load.sessions, 1);
+  await daemon.close();
+  assert.equal(clock.pending, 0);
+});
+
 test("1,000 absent sessions are kept, and the longest absent goes first, not the oldest", async () => {
   const { connect, daemon } = world();
   const comeAndGo = async (token: Uint8Array<ArrayBuffer>): Promise<boolean> => {
@@ -345,6 +356,15 @@ test("without a document connections are accepted one after the other, 30 s each
   await clock.advance(1);
   assert.equal(clients[2]!.responses.length, 2);
   await daemon.close();
+});
+
+test("close ends connections that wait for a document, accepted or not, and leaves no timer", async () => {
+  const { connect, clock, daemon } = world({ bare: true });
+  const clients = [connect(), connect()];
+  await turn();
+  await daemon.close();
+  for (const client of clients) await until(() => client.closed);
+  assert.equal(clock.pending, 0);
 });
 
 test("kind connections wait for a document in parallel", async () => {

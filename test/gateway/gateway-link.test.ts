@@ -594,6 +594,7 @@ test("an aborted wait for a packet ends at once, and its reply block is forgotte
   await assert.rejects(link.send(echoPacket(utf8("late")), { signal: gone }), /nobody waits/);
   assert.deepEqual([link.describe().surbs, network.ways.length], [surbs, sent]);
   // A packet that has left cannot be taken back, but its sender may continue at once.
+  network.onCommand = ({ type }) => type === "SendPacket";
   const controller = new AbortController();
   const sending = link.send(echoPacket(utf8("on its way")), { signal: controller.signal });
   controller.abort(new Error("the daemon was closed"));

@@ -207,10 +207,33 @@ test("an idle link is kept alive, and a silent one is ended", async () => {
   await session.sendPacket(randomBytes(geometry.packetLength));
   await beats(50_000);
   assert.equal(server.received.length, 2, "sent packets count");
+  server.send(reply(1));
+  await beats(50_000);
+  assert.equal(server.received.length, 3, "acknowledgements count too");
   await clock.advance(15_000);
   assert.equal((await session.ended).message, "the other end was silent for 15000 ms");
   await assert.rejects(session.sendPacket(new Uint8Array(1)), { name: "LinkError" });
   await assert.rejects(session.fetchConsensus(1), { name: "LinkError" });
+  assert.equal(clock.pending, 0);
+});
+
+test("a link whose other end takes packets again in time goes on", async () => {
+  const { session, server, clock, far } = await connected();
+  far.pause();
+  const packets = Array.from({ length: 300 }, () =>
+    session.sendPacket(randomBytes(geometry.packetLength)),
+  );
+  await settle(clock);
+  far.resume();
+  await Promise.all(packets);
+  for (let at = 0; at < 100_000; at += 10_000) {
+    server.send({ type: "NoOp" });
+    await clock.advance(10_000);
+  }
+  await session.sendPacket(randomBytes(geometry.packetLength));
+  await settle(clock);
+  assert.equal(server.received.filter(({ type }) => type === "SendPacket").length, 301);
+  session.close();
 });
 
 test("commands that no gateway sends end the link", async () => {

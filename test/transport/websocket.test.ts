@@ -96,11 +96,22 @@ test("drained checks again if it was called back early", async () => {
   assert.equal(transport.write(pattern(256 * 1024)), false);
   let drained = 0;
   const waiting = [transport.drained(), transport.drained()].map((p) => p.then(() => drained++));
-  port.onDrained!();
+  // A port calls back once for each request.
+  const early = port.onDrained!;
+  port.onDrained = null;
+  early();
   await Promise.resolve();
   assert.equal(drained, 0);
   port.queuedBytes = 10;
   port.onDrained!();
   await Promise.all(waiting);
   assert.equal(drained, 2);
+});
+
+test("drained resolves when the transport is destroyed, whatever the port does then", async () => {
+  const { transport } = make();
+  transport.write(pattern(256 * 1024));
+  const drained = transport.drained();
+  transport.destroy();
+  await drained;
 });

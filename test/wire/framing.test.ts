@@ -3,7 +3,13 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { concatBytes } from "../../src/bytes/bytes.js";
 import { ProtocolError } from "../../src/errors/errors.js";
-import { FrameDecoder, MAX_MESSAGE_SIZE, encodeFrame } from "../../src/wire/framing.js";
+import { encodeCbor } from "../../src/cbor/cbor.js";
+import {
+  FrameDecoder,
+  FrameEncoder,
+  MAX_MESSAGE_SIZE,
+  encodeFrame,
+} from "../../src/wire/framing.js";
 
 /** The bodies that a decoder returns for these chunks. */
 function bodiesOf(chunks: Iterable<Uint8Array>, decoder = new FrameDecoder()): Uint8Array[] {
@@ -131,4 +137,26 @@ test("frames before a wrong length are delivered, and nothing after it is", () =
   const stream = concatBytes(encodeFrame(body(2)), prefix(0), encodeFrame(body(3)));
   assert.throws(() => decoder.push(stream, (whole) => bodies.push(whole.length)), ProtocolError);
   assert.deepEqual(bodies, [2]);
+});
+
+test("a body stays as it was when later frames arrive in parts", () => {
+  const stream = concatBytes(encodeFrame(body(9, 1)), encodeFrame(body(9, 2)));
+  const decoder = new FrameDecoder();
+  const bodies: Uint8Array[] = [];
+  for (let at = 0; at < stream.length; at += 3) {
+    decoder.push(stream.slice(at, at + 3), (whole) => bodies.push(whole));
+  }
+  assert.deepEqual(bodies, [body(9, 1), body(9, 2)]);
+});
+
+test("an encoder keeps nothing of a body that is too long or cannot be encoded", () => {
+  // A byte string of 20 bytes takes 21.
+  const encoder = new FrameEncoder(21);
+  encoder.add(body(20));
+  assert.throws(() => encoder.add(body(21)), RangeError);
+  assert.throws(() => encoder.add([1, (() => {}) as never]), TypeError);
+  encoder.add(1);
+  const frames = [encodeFrame(encodeCbor(body(20))), encodeFrame(encodeCbor(1))];
+  assert.deepEqual(encoder.take(), concatBytes(...frames));
+  assert.equal(encoder.length, 0);
 });

@@ -1,6 +1,6 @@
 /** What a sender keeps until everything is sent, so that the same command can continue. */
 import { createHash } from "node:crypto";
-import { readFile, readdir, rm, stat } from "node:fs/promises";
+import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MessageBoxIndex, WriteCap, fromBase64, toBase64 } from "katzenpost-thinclient";
 import { firstIndexOf, generateKeypair, parseWriteCap } from "katzenpost-thinclient/bacap";
@@ -10,6 +10,7 @@ import { type Environment, stateFolder } from "../user-folders.js";
 import { SEPARATOR } from "./file-name.js";
 import type { FileEntry } from "./manifest.js";
 import type { FoundFile } from "./outgoing-files.js";
+import { lstatOrNull } from "./partial-folder.js";
 
 /** A transfer in progress. */
 export interface SendState {
@@ -184,8 +185,10 @@ function foldersOf(name: string): string[] {
 async function deleteOld(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
-    const age = Date.now() - (await stat(path)).mtimeMs;
-    if (age > MAX_AGE_MS) await rm(path, { force: true });
+    const found = await lstatOrNull(path);
+    // Another process may have replaced or deleted it meanwhile.
+    if (found === null) continue;
+    if (Date.now() - found.mtimeMs > MAX_AGE_MS) await rm(path, { force: true });
   }
 }
 

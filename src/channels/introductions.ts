@@ -126,6 +126,10 @@ export class Introductions implements ReadSource {
     return this.#pauses.lengthMs;
   }
 
+  retry(): void {
+    this.#pauses.retry();
+  }
+
   takeQuestion(): ReadTask {
     this.#isReading = true;
     return {
@@ -134,10 +138,11 @@ export class Introductions implements ReadSource {
       run: async (signal) => {
         // If another daemon comes meanwhile, they are in doubt again.
         this.#isDoubtful = false;
-        const isKnown = await this.#ask(signal).catch(() => false);
+        const isKnown = await this.#ask(signal).catch(() => null);
         this.#isReading = false;
         if (!isKnown) this.#isDoubtful = true;
-        this.#pauses.missed();
+        if (isKnown === null) this.#pauses.failed();
+        else this.#pauses.missed();
         if (!this.#isDoubtful) this.#context.scheduler.remove(this);
       },
     };

@@ -8,15 +8,34 @@ import type { BoxResult } from "./channel-client.js";
 import { NATIVE_WINDOW, parseBox } from "./framing.js";
 import { type ReadSource, type ReadTask, STEPS_A_TURN, type Scheduler } from "./scheduler.js";
 
-/** How far a look goes. */
-const LOOK_AHEAD = 1024;
+/** Every look visits the boxes at distance 1, 2, 4, … up to this one. */
+const FARTHEST_MARK = 1024;
 /**
  * How many places a look visits after those at distance 1, 2, 4, …: usually, and if later boxes are
  * likely. A longer look would be late to notice a box that was stored after it began.
  */
 const PLACES = { usual: 16, likely: 48 };
-/** With this fineness, every distance was visited. */
-export const FINEST = Math.log2(LOOK_AHEAD);
+/** Distances that are visited in their order: above `from`, below `to`, with so many significant bits. */
+interface Round {
+  readonly least: number;
+  readonly most: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Distances with up to so many significant bits are dense enough for most channels. */
+const FEW_BITS = 6;
+const roundsOf = (least: number, from: number, to: number): Round[] =>
+  Array.from({ length: FEW_BITS + 1 - least }, (_, i) => {
+    return { least: least + i, most: least + i, from, to };
+  });
+
+/** After these, each run of near boxes was found that is at least 1/32 as long as it is far. */
+const NEAR_ROUNDS = roundsOf(2, 0, FARTHEST_MARK);
+/** The same for boxes that are farther away. Computing their indices takes a second in all. */
+const FAR_ROUNDS = roundsOf(1, FARTHEST_MARK, 8 * FARTHEST_MARK);
+/** After this, every near box was found. */
+const LAST_ROUND: Round = { least: FEW_BITS + 1, most: Infinity, from: 0, to: FARTHEST_MARK };
 
 /** A look can wait for its turn: it seldom finds a box. */
 const PATIENCE_MS = 60_000;
@@ -32,10 +51,10 @@ interface Place {
  *
  * Looks visit round distances first: those with one significant bit (1, 2, 4, …) in every look, and
  * in between, from look to look, those with two (3, 6, 12, …), with three (5, 7, 10, 14, …) and so
- * on. Distances with up to `n` significant bits are so dense that they hit each run of boxes whose
- * length is at least its distance divided by 2^(n − 1). How many boxes are left grows with how many
- * are gone, unless a channel was used seldom of late; and it does not take many to have visited all
- * near ones.
+ * on up to six, then the others. Distances with up to `n` significant bits are so dense that they hit
+ * each run of boxes whose length is at least its distance divided by 2^(n − 1). How many boxes are
+ * left grows with how many are gone, unless a channel was used seldom of late; and it does not take
+ * many to have visited all near ones.
  */
 export class Horizon {
   /**
@@ -43,41 +62,69 @@ export class Horizon {
    * computing them takes long.
    */
   readonly marks: Place[] = [];
-  /** All distances with so many significant bits were visited, and those with fewer. */
-  fineness = 1;
-  /** The next distance to visit, and how many significant bits it has. */
-  #distance = distanceAfter(0, 2)!;
-  #bits = 2;
+  #rounds: readonly Round[];
+  #round = 0;
+  #isNearDone = false;
+  #isDone = false;
+  #distance = distanceAfter(0, NEAR_ROUNDS[0]!)!;
   /** A place before it, whose index is known; null if there is none but the missing box. */
   #from: Place | null = null;
+  /** The places of the near rounds, by distance, kept like the marks. */
+  readonly #near = new Map<number, Place>();
+
+  /**
+   * @param goesFar whether thousands of boxes may be gone. Only the first looks go far: what is
+   * stored later is read in its order.
+   */
+  constructor(goesFar: boolean) {
+    this.#rounds = [...NEAR_ROUNDS, ...(goesFar ? FAR_ROUNDS : []), LAST_ROUND];
+  }
 
   /** The next distance to visit. */
   get distance(): number {
     return this.#distance;
   }
 
+  /** The place at the next distance, or one before it; null if none but the missing box is known. */
   get from(): Place | null {
-    return this.#from;
+    return this.#near.get(this.#distance) ?? this.#from;
+  }
+
+  /** Whether the near rounds were done; in a channel in steady use, the others seldom find a box. */
+  get isNearDone(): boolean {
+    return this.#isNearDone;
+  }
+
+  /** Whether all rounds were done. */
+  get isDone(): boolean {
+    return this.#isDone;
   }
 
   /** The next place was visited. */
   visited(place: Place): void {
     this.#from = place;
-    let next = distanceAfter(place.distance, this.#bits);
+    if (this.#round < NEAR_ROUNDS.length) this.#near.set(place.distance, place);
+    let next = distanceAfter(place.distance, this.#rounds[this.#round]!);
     if (next === null) {
-      this.fineness = Math.max(this.fineness, this.#bits);
-      this.#bits = this.#bits === FINEST ? 2 : this.#bits + 1;
       this.#from = null;
-      next = distanceAfter(0, this.#bits)!;
+      this.#round++;
+      if (this.#round === NEAR_ROUNDS.length) this.#isNearDone = true;
+      if (this.#round === this.#rounds.length) {
+        this.#isDone = true;
+        this.#rounds = [...NEAR_ROUNDS, LAST_ROUND];
+        this.#round = 0;
+      }
+      next = distanceAfter(0, this.#rounds[this.#round]!)!;
     }
     this.#distance = next;
   }
 }
 
-/** The first distance after `distance` with so many significant bits; null if none is near enough. */
-function distanceAfter(distance: number, bits: number): number | null {
-  for (let at = distance + 1; at < LOOK_AHEAD; at++) {
-    if (Math.clz32(at & -at) - Math.clz32(at) === bits - 1) return at;
+/** The first distance of a round after `distance`; null if there is none. */
+function distanceAfter(distance: number, { least, most, from, to }: Round): number | null {
+  for (let at = Math.max(distance, from) + 1; at < to; at++) {
+    const bits = 1 + Math.clz32(at & -at) - Math.clz32(at);
+    if (bits >= least && bits <= most) return at;
   }
   return null;
 }
@@ -140,6 +187,9 @@ export class LookAhead implements ReadSource {
     return this.#isHeld ? 0 : PATIENCE_MS;
   }
 
+  /** A read that fails ends the look. */
+  retry(): void {}
+
   takeQuestion(): ReadTask {
     this.#isReading = true;
     return { boxes: 1, isLikely: false, run: (signal) => this.#step(signal) };
@@ -196,7 +246,7 @@ export class LookAhead implements ReadSource {
     };
     const start: Place = { index: missing, distance: 0 };
     let isProven = false;
-    for (let at = start, n = 0; at.distance < LOOK_AHEAD && !isProven; n++) {
+    for (let at = start, n = 0; at.distance < FARTHEST_MARK && !isProven; n++) {
       at = horizon.marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
       isProven = await visit(at);
       yield;

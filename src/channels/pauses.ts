@@ -19,6 +19,7 @@ export class Pauses {
   #lengthMs = 0;
   #dueAt = 0;
   #waited = 0;
+  #hasFailed = false;
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
@@ -41,16 +42,36 @@ export class Pauses {
 
   /** Nothing was there: a pause begins. */
   missed(): void {
+    this.#waited += this.#factor;
+    this.#hasFailed = false;
+    this.#begin();
+  }
+
+  /** The attempt failed, so it is not known whether something was there: a pause begins. */
+  failed(): void {
+    this.#hasFailed = true;
+    this.#begin();
+  }
+
+  #begin(): void {
     this.#lengthMs = this.#factor * this.#scheduler.basePauseMs;
     this.#dueAt = this.#scheduler.now() + this.#lengthMs;
-    this.#waited += this.#factor;
     this.#factor = Math.min(this.#factor * GROWTH, LONGEST_FACTOR);
+  }
+
+  /** Attempts may succeed again: ends the pause after one that failed. */
+  retry(): void {
+    if (!this.#hasFailed) return;
+    this.#hasFailed = false;
+    this.#factor = 1;
+    this.end();
   }
 
   /** Something was found: the next attempt is due at once. */
   found(): void {
     this.#factor = 1;
     this.#waited = 0;
+    this.#hasFailed = false;
     this.end();
   }
 

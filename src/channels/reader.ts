@@ -21,7 +21,7 @@ import {
 } from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
 import { parseBox } from "./framing.js";
-import { FINEST, Horizon, LookAhead } from "./look-ahead.js";
+import { Horizon, LookAhead } from "./look-ahead.js";
 import { Pauses } from "./pauses.js";
 import type { ReadTask, Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
@@ -37,12 +37,6 @@ const READ_AHEAD = 32;
  * seconds.
  */
 const LOOK_AHEAD = { first: 400, every: 1500 };
-/**
- * A new reader looks ahead again and again until the {@link Horizon} has this fineness: after 192
- * places, which find each run of boxes that is at least 1/32 as long as it is far. More would find
- * boxes seldom.
- */
-const FIRST_FINENESS = 6;
 /**
  * After so many misses, and so many of the shortest pauses, a side stream is given up. It was stored
  * completely before the channel referred to it, so a box that is missing for so long is gone.
@@ -155,7 +149,7 @@ export class Reader implements AsyncIterable<Message> {
   #burst = 1;
   #misses = 0;
   /** What looks ahead have learned since a box was last found. */
-  #horizon = new Horizon();
+  #horizon = new Horizon(true);
   /** The look ahead in progress. */
   #look: LookAhead | null = null;
   readonly #pauses: Pauses;
@@ -206,10 +200,10 @@ export class Reader implements AsyncIterable<Message> {
    * short again.
    *
    * A missing box holds up all boxes after it. After a quarter of an hour, then every 50 minutes,
-   * and at once if it is new or was away for a week, the reader looks for later boxes, up to 1,024
-   * ahead, while it asks for the missing one. A later box can prove that the missing one had been stored. If the missing box still is not there, it is gone for good: the
-   * reader continues at the first box that is there, and the next message's `gap` says how many
-   * boxes were lost.
+   * and at once if it is new or was away for a week, the reader looks for later boxes, up to 8,192
+   * ahead, while it asks for the missing one. A later box can prove that the missing one had been
+   * stored. If the missing box still is not there, it is gone for good: the reader continues at the
+   * first box that is there, and the next message's `gap` says how many boxes were lost.
    * @throws RangeError for a `from` that is not an id; TypeError for another invalid option. The
    * loop rejects with InvalidStateError when the channels are closed, and with errors of the store.
    */
@@ -392,6 +386,11 @@ export class Reader implements AsyncIterable<Message> {
     this.#pauses.shorten();
   }
 
+  /** Ends a pause after an attempt that failed. @internal */
+  retry(): void {
+    this.#pauses.retry();
+  }
+
   /** The next attempt. @internal */
   takeQuestion(): ReadTask {
     this.#isReading = true;
@@ -400,7 +399,7 @@ export class Reader implements AsyncIterable<Message> {
     const isAway = this.#askedAt > 0 && Math.abs(now - this.#askedAt) >= AWAY_MS;
     if (isAway && !this.#wasAway) {
       this.#wasAway = true;
-      this.#horizon = new Horizon();
+      this.#horizon = new Horizon(true);
     }
     const burst = this.#burst;
     return {
@@ -416,7 +415,8 @@ export class Reader implements AsyncIterable<Message> {
     } catch (error) {
       if (signal.aborted || this.#closed) return;
       this.#context.diagnostics({ type: "readFailed", channel: this.name, error });
-      this.#missed();
+      this.#burst = 1;
+      this.#pauses.failed();
     } finally {
       this.#isReading = false;
     }
@@ -523,8 +523,9 @@ export class Reader implements AsyncIterable<Message> {
       onGone: (lost, next) => this.#skip(look, lost, next),
       onEnd: (error) => {
         if (error) diagnostics({ type: "readFailed", channel: this.name, error });
-        if (horizon.fineness >= FIRST_FINENESS) this.#isNew = false;
-        if (horizon.fineness >= FINEST) this.#wasAway = false;
+        // More looks would find boxes seldom.
+        if (horizon.isNearDone) this.#isNew = false;
+        if (horizon.isDone) this.#wasAway = false;
         this.#endLook();
         // After an error, the next attempt tells whether the network is back.
         if (!error && this.#isLossLikely && !this.#closed) this.#beginLook();
@@ -576,7 +577,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#misses = 0;
     this.#wasAway = false;
     this.#isNew = false;
-    this.#horizon = new Horizon();
+    this.#horizon = new Horizon(false);
     this.#pauses.found();
     this.#nextLook = LOOK_AHEAD.first;
     this.#context.onMoved(this.name);
@@ -755,7 +756,7 @@ export class Reader implements AsyncIterable<Message> {
     const saved = await loadReader(this.#context.store, this.#key);
     // In the same turn as the change of the cursor: when the look ends, attempts may begin.
     this.#endLook();
-    this.#horizon = new Horizon();
+    this.#horizon = new Horizon(false);
     this.#next = saved.next;
     this.#acked = saved.acked;
     this.#partial = saved.partial;

@@ -53,6 +53,8 @@ export interface WriteSource {
   readonly pausedUntil: number;
   /** The next box to write; null if none may start. */
   takeTask(now: number): Task | null;
+  /** Ends a pause after a failure: the daemon can do again what failed without a document. */
+  retry(): void;
 }
 
 /** A source of reads: a reader, or the exchange of a voucher. */
@@ -68,6 +70,8 @@ export interface ReadSource {
   readonly patienceMs: number;
   /** The next attempt. */
   takeQuestion(): ReadTask;
+  /** As `WriteSource.retry`. */
+  retry(): void;
 }
 
 /** Decides what the channels of one store ask the daemon for. */
@@ -80,6 +84,7 @@ export class Scheduler {
   readonly #errands: Task[] = [];
   readonly #abort = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #watching: Disposable;
   #writes = 0;
   #reads = 0;
   #isKicked = false;
@@ -100,7 +105,20 @@ export class Scheduler {
     this.#budget = budget;
     this.#packetsAt = clock.monotonic();
     this.#aheadMs = clock.now() - clock.monotonic();
+    this.#watching = client.on("newPkiDocument", ({ document }) => {
+      if (document) this.#retry();
+    });
     void client.closed.then(() => this.stop());
+  }
+
+  /**
+   * Without a document, calls fail at once, and pauses grow. Nothing has to wait for their end when
+   * there is one.
+   */
+  #retry(): void {
+    for (const writer of this.#writers) writer.retry();
+    for (const reader of this.#readers) reader.retry();
+    this.kick();
   }
 
   /** The wall clock's time, in ms since 1970. It may be set back. */
@@ -265,6 +283,7 @@ export class Scheduler {
   /** Starts nothing more and aborts what is in progress. */
   async stop(): Promise<void> {
     this.#abort.abort();
+    this.#watching[Symbol.dispose]();
     this.#timer?.cancel();
     this.#timer = null;
     await Promise.all(this.#running);

@@ -249,6 +249,11 @@ export class VoucherExchange implements WriteSource, ReadSource {
     return this.#pausedUntil;
   }
 
+  retry(): void {
+    this.#failures = 0;
+    this.#pausedUntil = 0;
+  }
+
   takeTask(now: number): Task | null {
     if (this.#closed || this.#isRunning || now < this.#pausedUntil) return null;
     const step = this.#writeStep();
@@ -321,7 +326,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
   }
 
   async #failed(error: unknown): Promise<void> {
-    const reason = finalReason(error);
+    const reason = finalReason(error, this.#record.role);
     if (reason !== null && this.#record.state === "answered") {
       // The contact or the member is there: only the box cannot be written again.
       this.#forgetAnswer();
@@ -520,12 +525,16 @@ export class VoucherExchange implements WriteSource, ReadSource {
 }
 
 /** Why an exchange cannot continue after `error`; null if another try makes sense. */
-function finalReason(error: unknown): string | null {
+function finalReason(error: unknown, role: VoucherRole): string | null {
   if (hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")) {
-    return "somebody else saw this voucher and wrote one of its boxes; make a new one";
+    return role === "newcomer"
+      ? "somebody else saw this voucher and wrote one of its boxes; make a new one"
+      : "somebody else answered this voucher first; ask for a new one";
   }
   if (hasCode(error, "REPLICA_ERROR_TOMBSTONE")) {
-    return "the newcomer deleted the voucher; ask for a new one";
+    return role === "newcomer"
+      ? "somebody else deleted the answer to this voucher; make a new one"
+      : "the newcomer deleted the voucher; ask for a new one";
   }
   if (hasCode(error, "THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH")) {
     return "somebody else wrote the payload of this voucher; ask for a new one";

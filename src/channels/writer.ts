@@ -51,6 +51,10 @@ export interface Delivery {
    * - `failed`: the channel is forked; see {@link stored}.
    */
   readonly state: DeliveryState;
+  /** How many boxes it takes: each is a write on the network. */
+  readonly boxes: number;
+  /** How many of them the replicas have, as far as is known since the channels were opened. */
+  readonly boxesStored: number;
   /** The error of the last attempt, which will be repeated; null if it did not fail. */
   readonly lastError: unknown;
   /**
@@ -108,21 +112,31 @@ class Tracked implements Delivery {
   readonly seq: number;
   /** The box after it; null if the message was durable before. */
   readonly next: MessageBoxIndex | null;
+  readonly boxes: number;
+  boxesStored = 0;
   state: DeliveryState = "queued";
   lastError: unknown = null;
   readonly stored: Promise<void>;
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
 
-  constructor(id: bigint, seq: number, next: MessageBoxIndex | null = null) {
+  constructor(id: bigint, seq: number, boxes: number, next: MessageBoxIndex | null = null) {
     this.id = id;
     this.seq = seq;
+    this.boxes = boxes;
     this.next = next;
     this.stored = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.stored.catch(() => {});
   }
 
+  boxStored(): void {
+    this.boxesStored++;
+    this.lastError = null;
+  }
+
   succeed(): void {
     this.state = "stored";
+    this.boxesStored = this.boxes;
+    this.lastError = null;
     this.#settle.resolve();
   }
 
@@ -180,6 +194,7 @@ export class Writer {
   #inFlight = 0;
   #pausedUntil = 0;
   #failures = 0;
+  #failedAt = -Infinity;
   #closed = false;
   /** Woken when the outbox got shorter, or takes nothing more. */
   readonly #shorter = new Waiters();
@@ -295,7 +310,7 @@ export class Writer {
     draft.put(this.#outKey(seq), encodeOutgoing(index, way));
     if (!at && count > 1) draft.put(this.#boxCountKey(id), count);
     this.#putCursor(draft);
-    const delivery = new Tracked(id, seq, this.#next);
+    const delivery = new Tracked(id, seq, boxesOf(way), this.#next);
     this.#deliveries.set(seq, delivery);
     return delivery;
   }
@@ -391,7 +406,8 @@ export class Writer {
     for await (const [key, record] of store.records(this.#outPrefix())) {
       const seq = Number(numberOfKey(key));
       if (seq < this.#head) continue;
-      waiting.push(this.#track(seq, messageBoxCounter(indexOf(record))));
+      const { id, count } = decodeOutgoing(seq, record);
+      waiting.push(this.#track(seq, id, count));
     }
     return waiting;
   }
@@ -454,9 +470,16 @@ export class Writer {
     });
   }
 
-  #track(seq: number, id: bigint): Tracked {
+  #track(seq: number, id: bigint, boxes: number): Tracked {
     let delivery = this.#deliveries.get(seq);
-    if (!delivery) this.#deliveries.set(seq, (delivery = new Tracked(id, seq)));
+    if (delivery) return delivery;
+    this.#deliveries.set(seq, (delivery = new Tracked(id, seq, boxes)));
+    // Some of its boxes may have left since the channels were opened.
+    const message = this.#loaded.find((loaded) => loaded.seq === seq);
+    if (message && message.started > 0) {
+      delivery.state = "sent";
+      delivery.boxesStored = message.firstUndone + message.done.size;
+    }
     return delivery;
   }
 
@@ -482,6 +505,12 @@ export class Writer {
   /** When the next box may be tried after a failure. @internal */
   get pausedUntil(): number {
     return this.#pausedUntil;
+  }
+
+  /** Ends a pause after a failure. @internal */
+  retry(): void {
+    this.#failures = 0;
+    this.#pausedUntil = 0;
   }
 
   /** The next box to write; null if none may start. @internal */
@@ -566,6 +595,7 @@ export class Writer {
           else await client.write(writeCap, index, plaintext, { signal, ifExists: "error" });
           this.#inFlight--;
           message.done.add(piece);
+          this.#deliveries.get(message.seq)?.boxStored();
           while (message.done.delete(message.firstUndone)) message.firstUndone++;
           this.#failures = 0;
           const durationMs = scheduler.now() - startedAt;
@@ -578,7 +608,7 @@ export class Writer {
           if (signal.aborted || this.#closed) return;
           if (hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS"))
             await this.fork(message.id, error);
-          else this.#pause(error, message);
+          else this.#pause(error, message, startedAt);
         }
       },
     };
@@ -613,16 +643,22 @@ export class Writer {
     this.#shorter.wake();
   }
 
-  #pause(error: unknown, message: Outgoing | null): void {
+  /** @param startedAt when the attempt began. */
+  #pause(error: unknown, message: Outgoing | null, startedAt = Infinity): void {
     const { scheduler, diagnostics } = this.#context;
-    const roundTrips = Math.min(
-      RETRY_ROUND_TRIPS.longest,
-      RETRY_ROUND_TRIPS.first * 2 ** this.#failures,
-    );
-    this.#failures = Math.min(this.#failures + 1, 16);
-    const pauseMs = roundTrips * scheduler.basePauseMs;
-    this.#pausedUntil = scheduler.now() + pauseMs;
+    const now = scheduler.now();
+    // Boxes that were on their way together fail together, which makes one pause.
+    if (startedAt >= this.#failedAt) {
+      const roundTrips = Math.min(
+        RETRY_ROUND_TRIPS.longest,
+        RETRY_ROUND_TRIPS.first * 2 ** this.#failures,
+      );
+      this.#failures = Math.min(this.#failures + 1, 16);
+      this.#failedAt = now;
+      this.#pausedUntil = now + roundTrips * scheduler.basePauseMs;
+    }
     if (!message) return;
+    const pauseMs = Math.max(0, this.#pausedUntil - now);
     const delivery = this.#deliveries.get(message.seq);
     if (delivery) delivery.lastError = error;
     const { id } = message;
@@ -660,7 +696,9 @@ export class Writer {
 
   /** Marks the batch at the head as on its way. @internal */
   batchStarted(): void {
-    const delivery = this.#deliveries.get(this.#loaded[0]!.seq);
+    const head = this.#loaded[0]!;
+    head.started = head.count;
+    const delivery = this.#deliveries.get(head.seq);
     if (delivery) delivery.state = "sent";
   }
 
@@ -790,12 +828,17 @@ function decodeOutgoing(seq: number, record: CborValue): Outgoing {
     way,
     index,
     indices: [way.kind === "side" ? firstIndexOf(way.sideWriteCap) : index],
-    count: way.kind === "side" ? way.boxes.length + 1 : placesOf(way),
+    count: boxesOf(way),
     started: 0,
     again: [],
     done: new Set(),
     firstUndone: 0,
   };
+}
+
+/** How many boxes a message takes, with those of its side stream. */
+function boxesOf(way: Way): number {
+  return way.kind === "side" ? way.boxes.length + 1 : placesOf(way);
 }
 
 /** How many boxes of the channel a message takes. */

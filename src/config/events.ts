@@ -13,7 +13,10 @@ export interface ConnectionStatusEvent {
   readonly type: "connectionStatus";
   /** Whether the daemon is connected to the mixnet. */
   readonly isConnected: boolean;
-  /** Why not; "" if nothing is wrong. */
+  /**
+   * Why not, if the daemon says it: real daemons, and ours, always send "" (spec/thin-protocol
+   * §4.1). `katz doctor` shows why this project's daemon is not connected.
+   */
   readonly err: string;
   /** Identifies the daemon's process (16 bytes); null if the daemon sent none. */
   readonly instanceToken: Bytes | null;

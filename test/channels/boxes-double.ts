@@ -9,6 +9,8 @@ import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.
 import { decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import type { ChannelClient } from "../../src/channels/index.js";
 import type { EventHandler } from "../../src/client/event-hub.js";
+import type { EventOf, EventType } from "../../src/config/events.js";
+import type { PkiDocument } from "../../src/pki/document.js";
 import type { Clock } from "../../src/clock/clock.js";
 import {
   keypairFromSeed,
@@ -111,11 +113,21 @@ export class BoxesDouble {
 
   /** The daemon is replaced by another one, of the same network. */
   replaceDaemon(): void {
-    const event = { type: "reconnected", resumed: false, newInstance: true } as const;
-    for (const handler of this.#handlers) void handler(event);
+    this.#emit({ type: "reconnected", resumed: false, newInstance: true });
   }
 
-  readonly #handlers = new Set<EventHandler<"reconnected">>();
+  /** The daemon has a document again. */
+  announceDocument(): void {
+    this.#emit({ type: "newPkiDocument", payload: null, document: {} as PkiDocument });
+  }
+
+  #emit(event: EventOf<"reconnected" | "newPkiDocument">): void {
+    for (const { type, handler } of this.#handlers) {
+      if (type === event.type) void (handler as EventHandler<EventType>)(event);
+    }
+  }
+
+  readonly #handlers = new Set<{ readonly type: EventType; readonly handler: unknown }>();
   #downUntil = -Infinity;
   readonly #inProgress = new Set<() => void>();
 
@@ -232,10 +244,10 @@ export class BoxesDouble {
       },
       pkiDocument: () => ({ lambdaP: 0.1 }) as never,
       isState: () => false,
-      on: ((_type: "reconnected", handler: EventHandler<"reconnected">) => {
-        const unless: typeof handler = (event) => (isDead() ? undefined : handler(event));
-        this.#handlers.add(unless);
-        const end = (): void => void this.#handlers.delete(unless);
+      on: ((type: EventType, handler: (event: unknown) => void) => {
+        const entry = { type, handler: (event: unknown) => void (isDead() || handler(event)) };
+        this.#handlers.add(entry);
+        const end = (): void => void this.#handlers.delete(entry);
         return Object.assign(end, { [Symbol.dispose]: end });
       }) as ChannelClient["on"],
       closed: new Promise(() => {}),

@@ -440,6 +440,18 @@ describe("contacts", () => {
     });
   }
 
+  it("a deleted answer ends the exchange, and it is not the newcomer who is told to have deleted it", async () => {
+    const { clock, boxes, open } = world();
+    const alice = await open();
+    boxes.fate = () => ({ delayMs: 5000, lost: null });
+    const invited = await clock.runUntil(alice.contacts.invite("Bob"));
+    const { writeCap } = voucherStream(invited.voucher!);
+    boxes.put(writeCap, nextMessageBoxIndex(firstIndexOf(writeCap)), new Uint8Array(0));
+    const reason = /somebody else deleted the answer to this voucher; make a new one/;
+    await assert.rejects(clock.runUntil(invited.ready(), DAY), reason);
+    await clock.runUntil(alice.close());
+  });
+
   it("the second of two answers to one voucher is refused", async () => {
     const { clock, open } = world();
     const [alice, bob, carol] = [await open(), await open(), await open()];
@@ -454,6 +466,11 @@ describe("contacts", () => {
       DAY,
     );
     assert.deepEqual(outcomes.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+    const refused = outcomes.find((outcome) => outcome.status === "rejected")!;
+    assert.match(
+      String(refused.reason),
+      /somebody else answered this voucher first; ask for a new/,
+    );
     const winner = answers[outcomes.findIndex(({ status }) => status === "fulfilled")]!;
     await greet(clock, invited, winner);
     await assert.rejects(bob.contacts.accept(new Uint8Array(31), "x"), RangeError);

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { firstIndexOf } from "../../src/bacap/index.js";
 import { utf8ToText } from "../../src/bytes/bytes.js";
 import { type Message, type Reader, openChannels } from "../../src/channels/index.js";
-import { FINEST, Horizon } from "../../src/channels/look-ahead.js";
+import { Horizon } from "../../src/channels/look-ahead.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
 import { world } from "./world.js";
 
@@ -69,11 +69,12 @@ describe("looking ahead", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
-  for (const [lost, left] of [
-    [200, 10],
-    [700, 22],
+  for (const [lost, left, minutes] of [
+    [200, 10, 25],
+    [700, 22, 25],
+    [1100, 40, 6 * 60],
   ] as const) {
-    it(`a new reader finds the ${left} boxes after ${lost} that expired in minutes, not hours`, async () => {
+    it(`a new reader finds the ${left} boxes after ${lost} that expired within ${minutes} minutes`, async () => {
       const { clock, boxes, open } = world();
       boxes.lifetimeMs = 7 * DAY;
       const [alice, bob] = [await open(), await open()];
@@ -85,7 +86,7 @@ describe("looking ahead", () => {
       for (const text of sent) await clock.runUntil((await writer.send(text)).stored);
       boxes.fate = () => ({ delayMs: 5000, lost: null });
       const { heard, end } = listen(reader);
-      await clock.advance(25 * 60_000);
+      await clock.advance(minutes * 60_000);
       assert.deepEqual(told(heard), [`0 after ${lost}`, ...sent.slice(1)]);
       await end();
       await clock.runUntil(Promise.all([alice.close(), bob.close()]));
@@ -93,28 +94,36 @@ describe("looking ahead", () => {
   }
 
   it("visits each distance once, and finds each run that is long for its distance early", () => {
-    const horizon = new Horizon();
+    const horizon = new Horizon(true);
     const visited = new Set<number>();
     for (let mark = 1; mark <= 1024; mark *= 2) visited.add(mark);
-    for (let bits = 2; bits <= FINEST; bits++) {
-      while (horizon.fineness < bits) {
-        const { distance } = horizon;
-        assert.ok(!visited.has(distance), `${distance} twice`);
-        visited.add(distance);
-        horizon.visited({ index: null as never, distance });
-      }
-      for (let distance = 1; distance < 1024; distance++) {
-        const length = Math.max(1, Math.ceil(distance / 2 ** (bits - 1)));
+    const visit = (): void => {
+      const { distance } = horizon;
+      assert.ok(!visited.has(distance), `${distance} twice`);
+      visited.add(distance);
+      horizon.visited({ index: null as never, distance });
+    };
+    const findsAll = (from: number, to: number): void => {
+      for (let distance = from; distance < to; distance++) {
+        const length = Math.ceil(distance / 32);
         const run = Array.from({ length }, (_, i) => distance + i);
         assert.ok(
           run.some((at) => visited.has(at)),
-          `${bits} bits, ${length} boxes from ${distance}`,
+          `${length} boxes from ${distance}`,
         );
       }
-      if (bits === 6) assert.equal(visited.size, 192, "as the reader says");
-    }
-    assert.equal(visited.size, 1024);
+    };
+    while (!horizon.isNearDone) visit();
+    assert.equal(visited.size, 192, "as docs/architecture.md says");
+    findsAll(1, 1024);
+    while (!horizon.isDone) visit();
+    findsAll(1024, 8192 - 256);
+    for (let distance = 1; distance <= 1024; distance++) assert.ok(visited.has(distance));
     assert.equal(horizon.distance, 3, "begins again");
+    visited.clear();
+    do visit();
+    while (horizon.distance !== 3);
+    assert.equal(visited.size, 1024 - 11, "not far away");
   });
 
   it("a lost box does not block those after it for as long as boxes of the same burst live", async () => {

@@ -1,0 +1,101 @@
+/** What a delivery tells about its progress. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Delivery } from "../../src/channels/index.js";
+import { Disk } from "./crash-database.js";
+import { world } from "./world.js";
+
+const progress = ({ state, boxes, boxesStored }: Delivery): string =>
+  `${state} ${boxesStored}/${boxes}`;
+
+describe("the progress of a delivery", () => {
+  for (const [format, boxes] of [
+    ["native", 35],
+    // One box refers to the side stream.
+    ["katzenqt", 35 + 1],
+  ] as const) {
+    it(`a long message tells how many of its ${boxes} boxes are stored (${format})`, async () => {
+      const { clock, boxes: network, open } = world();
+      network.fate = () => ({ delayMs: 1000, lost: null });
+      const disk = new Disk();
+      const channels = await open(disk);
+      const writer = await channels.create("out", { format });
+      // Boxes hold 60 bytes, and 58 or 59 of a message.
+      const delivery = await clock.runUntil(writer.send("x".repeat(35 * 58)));
+      assert.equal(progress(delivery), `queued 0/${boxes}`);
+      const seen = new Set<number>();
+      while (delivery.state !== "stored") {
+        assert.ok(delivery.boxesStored < boxes);
+        seen.add(delivery.boxesStored);
+        await clock.advance(100);
+      }
+      assert.equal(progress(delivery), `stored ${boxes}/${boxes}`);
+      assert.ok(seen.size >= 4, [...seen].join());
+      // After a restart all boxes are written again.
+      await clock.runUntil(writer.send("y".repeat(35 * 58)));
+      await clock.advance(1500);
+      await clock.runUntil(channels.close());
+      const again = await open(disk);
+      const [waiting] = await clock.runUntil((await again.writer("out")).outbox());
+      assert.equal(progress(waiting!), `queued 0/${boxes}`);
+      await clock.runUntil(waiting!.stored);
+      assert.equal(progress(waiting!), `stored ${boxes}/${boxes}`);
+      await clock.runUntil(again.close());
+    });
+  }
+
+  it("a deletion and a batch tell it too", async () => {
+    const { clock, open } = world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const { id, stored } = await clock.runUntil(writer.send("x".repeat(200)));
+    await clock.runUntil(stored);
+    const deletion = await clock.runUntil(writer.delete(id));
+    assert.equal(progress(deletion), "queued 0/4");
+    await clock.runUntil(deletion.stored);
+    assert.equal(progress(deletion), "stored 4/4");
+    const batch = await clock.runUntil(
+      channels.atomically((all) => all.send(writer, "y".repeat(200))),
+    );
+    assert.equal(progress(batch), "queued 0/4");
+    await clock.runUntil(batch.stored);
+    assert.equal(progress(batch), "stored 4/4");
+    await clock.runUntil(channels.close());
+  });
+
+  it("an error is forgotten when a later attempt succeeds", async () => {
+    const { clock, boxes, open } = world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    let isAway = true;
+    boxes.fate = () => ({ delayMs: 1000, lost: isAway ? "request" : null });
+    const delivery = await clock.runUntil(writer.send("x".repeat(1000)));
+    while (delivery.lastError === null) await clock.advance(100);
+    isAway = false;
+    while (delivery.boxesStored === 0) await clock.advance(100);
+    assert.equal(delivery.state, "sent");
+    assert.equal(delivery.lastError, null);
+    await clock.runUntil(delivery.stored);
+    await clock.runUntil(channels.close());
+  });
+
+  it("a delivery that is asked for late knows what was stored before", async () => {
+    const { clock, boxes, open } = world();
+    boxes.fate = () => ({ delayMs: 1000, lost: null });
+    const disk = new Disk();
+    const channels = await open(disk);
+    const writer = await channels.create("out");
+    const other = await channels.create("batch");
+    await clock.runUntil(writer.send("x".repeat(35 * 58)));
+    await clock.runUntil(channels.atomically((all) => all.send(other, "y".repeat(200))));
+    await clock.runUntil(channels.close());
+    const again = await open(disk);
+    await clock.advance(2500);
+    const [delivery] = await clock.runUntil((await again.writer("out")).outbox());
+    assert.equal(progress(delivery!), "sent 16/35");
+    const [batch] = await clock.runUntil((await again.writer("batch")).outbox());
+    assert.equal(progress(batch!), "sent 0/4");
+    await clock.runUntil(Promise.all([delivery!.stored, batch!.stored]));
+    await clock.runUntil(again.close());
+  });
+});

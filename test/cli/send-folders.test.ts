@@ -265,6 +265,16 @@ test("names are compared by full case folding and canonical decomposition", () =
   assert.equal(sameName(["a/b", "a/c", "b"]), null);
 });
 
+test("a path has at most 32 levels and 1,000 bytes", () => {
+  const levels = (count: number): string => Array.from({ length: count }, () => "a").join("/");
+  assert.equal(problemOfPath(levels(32)), null);
+  assert.equal(problemOfPath(levels(33)), "it has too many folders");
+  const bytes = (count: number): string =>
+    `${"a".repeat(250)}/`.repeat(3) + "a".repeat(count - 753);
+  assert.equal(problemOfPath(bytes(1000)), null);
+  assert.equal(problemOfPath(bytes(1001)), "it is too long");
+});
+
 test("refuses device names as Windows documents them, and names that macOS cannot store", () => {
   const devices = [
     "CON",

@@ -3,6 +3,8 @@ import { type AddressInfo, type Server, type Socket, createServer, connect } fro
 import { after, test } from "node:test";
 import { toHex, utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import { gatewayDialer, type UpstreamProxy } from "../../src/gateway/dial.js";
+import { connectThroughProxy } from "../../src/gateway/socks5.js";
+import { memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 
 /** The time limit of each test. */
@@ -233,5 +235,18 @@ test("the refusal of an unsupported URL lists the supported ones", async () => {
   ];
   for (const [url, message] of wrong) {
     await assert.rejects(dial(url, never), { name: "LinkError", message });
+  }
+});
+
+test("a name that is too long for a proxy is refused", async () => {
+  for (const [length, isRefused] of [
+    [255, false],
+    [256, true],
+  ] as const) {
+    const [near, far] = memoryPair();
+    far.open({ onData: () => far.end(), onClose: () => {} });
+    const target = { host: "a".repeat(length), port: 1 };
+    const dial = connectThroughProxy(near, target, "a gateway", null, never);
+    await assert.rejects(dial, { name: "LinkError", message: isRefused ? /too long/ : /closed/ });
   }
 });

@@ -6,6 +6,7 @@ import {
   epochAt,
   epochLengthOf,
   epochStart,
+  meanIntervalMs,
   replicaEpoch,
 } from "../../src/pki/epoch.js";
 
@@ -44,4 +45,17 @@ test("a document that is a few epochs old does not change the epoch length", () 
   const now = Date.UTC(2026, 10, 28, 12, 34, 56, 789);
   const { epoch } = epochAt(now, DEFAULT_EPOCH_MS);
   for (let off = 2; off < 80; off++) assert.equal(epochLengthOf(epoch - off, now), null, `${off}`);
+});
+
+test("the mean interval of a rate is cut to whole milliseconds", () => {
+  for (const [rate, ms] of [
+    [0.0006, 1666],
+    [1, 1],
+    [1.5, 0],
+    [0, 0],
+    [-1, 0],
+    [Number.NaN, 0],
+  ] as const) {
+    assert.equal(meanIntervalMs(rate), ms, String(rate));
+  }
 });

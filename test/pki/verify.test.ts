@@ -57,6 +57,18 @@ test("by default more than half of the authorities must have signed", () => {
   assert.equal(reasons([...raw, ...strangers], { threshold: 4 }).length, 5);
 });
 
+test("if one signer has several signatures, the first counts", () => {
+  const { signatures, ...rest } = decodeCertificate(certificate);
+  const bad = signatures.map(({ publicKeySum256, payload }) => {
+    return { publicKeySum256, payload: new Uint8Array(payload.length) };
+  });
+  const check = { currentEpoch: recorded.epoch as number };
+  const goodFirst = { ...rest, signatures: [...signatures, ...bad] };
+  assert.equal(verifyCertificate(goodFirst, raw, check).signers.length, 3);
+  const badFirst = { ...rest, signatures: [...bad, ...signatures] };
+  assert.throws(() => verifyCertificate(badFirst, raw, check), /0 of 3 authorities signed/);
+});
+
 test("wrong arguments give other errors than wrong documents", () => {
   const verify = (authorities: unknown, checks?: DocumentChecks): unknown =>
     verifyPkiDocument(certificate, authorities as AuthorityInput[], checks);

@@ -33,6 +33,22 @@ beforeEach(() => {
   folder = join(root, `store${folders++}`);
 });
 
+/** A database in memory, and the operation that fails in it. */
+function failingLevel(): { readonly level: Level; failing: "batch" | "clear" | null } {
+  const options = { keyEncoding: "view", valueEncoding: "view" } as const;
+  const level = new MemoryLevel<Uint8Array, Uint8Array>(options) as unknown as Level;
+  const made = { level, failing: null as "batch" | "clear" | null };
+  for (const name of ["batch", "clear"] as const) {
+    const work = level[name].bind(level) as (...args: unknown[]) => Promise<void>;
+    const tried = async (...args: unknown[]): Promise<void> => {
+      if (made.failing === name) throw new Error("no room");
+      await work(...args);
+    };
+    Object.assign(level, { [name]: tried });
+  }
+  return made;
+}
+
 const idOf = (number: number): Uint8Array => utf8(`record ${number}`);
 const bodyOf = (number: number): Uint8Array =>
   new Uint8Array(1700).map((_, i) => (i * 7 + number * 31) % 251);
@@ -121,6 +137,75 @@ void describe("a record store", () => {
     await store.close();
     await assert.rejects(store.put("a", idOf(1), bodyOf(1)), /closed/);
     await assert.rejects(store.get("a", idOf(1)), /closed/);
+  });
+
+  void test("counts right when one write removes a record and puts it again", async () => {
+    const { store } = await open();
+    await fill(store, "a", 3);
+    store.removeLazily("a", idOf(1));
+    await store.put("a", idOf(1), bodyOf(1));
+    assert.equal(store.totals("a").count, 3);
+    await store.close();
+    const { store: again, told } = await open();
+    assert.deepEqual(told, []);
+    assert.deepEqual(await present(again, "a", 3), [0, 1, 2]);
+    await again.close();
+  });
+
+  void test("makes lazy removals when it is closed", async () => {
+    const { store } = await open();
+    await fill(store, "a", 3);
+    store.removeLazily("a", idOf(1));
+    await store.close();
+    const { store: again } = await open();
+    assert.deepEqual(await present(again, "a", 3), [0, 2]);
+    await again.close();
+  });
+
+  void test("writes no record while it deletes the group", async () => {
+    const { store } = await open();
+    await fill(store, "a", 2);
+    const deleted = store.deleteGroup("a");
+    await store.put("a", idOf(2), bodyOf(2));
+    assert.equal(await deleted, 2);
+    await store.close();
+    const { store: again, told } = await open();
+    assert.deepEqual(told, []);
+    assert.deepEqual(await present(again, "a", 3), [2]);
+    await again.close();
+  });
+
+  void test("finishes the deletion of a group that was interrupted", async () => {
+    const made = failingLevel();
+    const store = await RecordStore.open(placeOf(made.level));
+    await fill(store, "a", 3);
+    await fill(store, "b", 2);
+    made.failing = "clear";
+    await assert.rejects(store.deleteGroup("a"), /no room/);
+    made.failing = null;
+    await store.close();
+    const again = await RecordStore.open(placeOf(made.level));
+    assert.deepEqual(again.groups("").toSorted(), ["b", "settings"]);
+    assert.deepEqual(await present(again, "a", 3), []);
+    assert.equal((await present(again, "b", 2)).length, 2);
+    await again.close();
+  });
+
+  void test("reports each time again that it cannot write, but not each write", async () => {
+    const made = failingLevel();
+    const told: string[] = [];
+    const onFault = ({ message }: Error): void => void told.push(message);
+    const store = await RecordStore.open(placeOf(made.level), { onFault });
+    for (let round = 1; round <= 2; round++) {
+      made.failing = "batch";
+      for (let i = 0; i < 3; i++) {
+        await assert.rejects(store.put("a", idOf(i), bodyOf(i)), /no room/);
+      }
+      assert.equal(told.length, round);
+      made.failing = null;
+      await fill(store, "a", 3);
+    }
+    await store.close();
   });
 
   void test("refuses a damaged database that it cannot repair, and says what to do", async () => {

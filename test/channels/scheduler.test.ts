@@ -187,6 +187,23 @@ describe("turns of channels", () => {
     await end(alice, bob);
   });
 
+  it("a hundred silent channels are asked before looks for boxes after theirs", async () => {
+    const { clock, open, listen, lateness, end } = slowWorld();
+    const [alice, bob] = [await open(), await open()];
+    const writers: Writer[] = [];
+    for (let i = 0; i < 100; i++) {
+      const writer = await bob.create(`out ${i}`);
+      writers.push(writer);
+      listen(await alice.import(`in ${i}`, await writer.invitation()));
+    }
+    await clock.advance(300 * MINUTE);
+    // At one attempt every 4 seconds, a hundred take 400; a fifth of the packets is for the looks.
+    const late: number[] = [];
+    for (const i of [3, 50, 97]) late.push(await lateness(writers[i]!, `hello ${i}`));
+    assert.ok(Math.max(...late) < 600 * SECOND, `${late.join(", ")} ms late`);
+    await end(alice, bob);
+  });
+
   for (const minutes of [1, 2, 5, 10, 20, 120]) {
     it(`a message after a silence of ${minutes} min is late by a quarter of that, at most by 5 min`, async () => {
       const { clock, open, listen, lateness, end } = slowWorld();

@@ -91,6 +91,28 @@ describe("turns of channels", () => {
     await end(alice, bob);
   });
 
+  it("a dialogue over two created channels does not wait for silent contacts", async () => {
+    const world = slowWorld();
+    const { clock, open, listen, lateness, end } = world;
+    const [alice, bob] = [await open(), await open()];
+    for (let i = 0; i < 19; i++) {
+      const [{ reader }] = await befriend(world, alice, bob, `contact ${i}`);
+      listen(reader);
+    }
+    const [ours, theirs] = [await alice.create("questions"), await bob.create("answers")];
+    listen(await bob.import("questions", await ours.invitation()));
+    listen(await alice.import("answers", await theirs.invitation()));
+    await clock.advance(60 * MINUTE);
+    const late: number[] = [];
+    for (let n = 0; n < 10; n++) {
+      late.push(await lateness(ours, `question ${n}`));
+      late.push(await lateness(theirs, `answer ${n}`));
+    }
+    // Bob has been silent when the first question comes.
+    assert.ok(Math.max(...late.slice(1)) < READ_MS + 5 * SECOND, `${late.join(", ")} ms late`);
+    await end(alice, bob);
+  });
+
   it("a talk in one group does not wait for twenty silent channels", async () => {
     const world = slowWorld();
     const { clock, open, listen, end } = world;

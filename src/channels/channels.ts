@@ -385,13 +385,16 @@ export class Channels implements AsyncDisposable {
    */
   #sent(writer: string): void {
     const answers = this.contacts.answersTo(writer) ?? this.groups.answersTo(writer);
-    for (const [name, reader] of this.#readers) {
-      const isLikely = answers
-        ? answers.has(name)
-        : !this.contacts.isRead(name) && !this.groups.isRead(name);
-      if (isLikely) reader.hurry();
-    }
+    for (const name of answers ?? this.#ownReaders()) this.#readers.get(name)?.hurry();
     this.#scheduler.kick();
+  }
+
+  /** The channels to read that no contact or group made. */
+  #ownReaders(): Iterable<string> {
+    const names = new Set(this.#readers.keys());
+    for (const name of this.contacts.channelsToRead()) names.delete(name);
+    for (const name of this.groups.channelsToRead()) names.delete(name);
+    return names;
   }
 
   #readerContext(): ConstructorParameters<typeof Reader>[0] {

@@ -423,20 +423,16 @@ export class Contacts {
   }
 
   /** The channel on which answers to a contact's channel come; null if it is none. @internal */
-  answersTo(channel: string): ReadonlySet<string> | null {
-    for (const [to, from] of this.#channels()) if (to === channel) return new Set([from]);
-    return null;
+  answersTo(channel: string): Iterable<string> | null {
+    const name = contactOf(channel);
+    if (name === null || !this.#exchanges.has(`contact ${name}`)) return null;
+    return [channelNames(name)[1]];
   }
 
-  /** Whether a channel is one that a contact writes. @internal */
-  isRead(channel: string): boolean {
-    for (const [, from] of this.#channels()) if (from === channel) return true;
-    return false;
-  }
-
-  *#channels(): Iterable<readonly [string, string]> {
+  /** The channels that contacts write. @internal */
+  *channelsToRead(): Iterable<string> {
     for (const { record } of this.#exchanges.values()) {
-      if (record.group === null) yield channelNames(record.name);
+      if (record.group === null) yield channelNames(record.name)[1];
     }
   }
 
@@ -507,6 +503,12 @@ function inductorOf(answer: Bytes): KatzenqtMember {
 /** The names of a contact's channels: to it, and from it. */
 function channelNames(name: string): readonly [string, string] {
   return [`to ${name}`, `from ${name}`];
+}
+
+/** The contact that a channel would send to; null if it has another name. */
+function contactOf(channel: string): string | null {
+  const [start] = channelNames("");
+  return channel.startsWith(start) ? channel.slice(start.length) : null;
 }
 
 /** The map key of an exchange. Contacts and groups have separate names. */

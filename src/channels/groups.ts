@@ -279,16 +279,16 @@ export class Groups {
   /**
    * The channels on which answers to a group's own channel come; null if it is none. @internal
    */
-  answersTo(channel: string): ReadonlySet<string> | null {
+  answersTo(channel: string): Iterable<string> | null {
     for (const group of this.#groups.values()) {
-      if (group.ownChannel === channel) return group.memberChannels;
+      if (group.ownChannel === channel) return group.memberChannels();
     }
     return null;
   }
 
-  /** Whether a channel is that of a group's member. @internal */
-  isRead(channel: string): boolean {
-    return [...this.#groups.values()].some(({ memberChannels }) => memberChannels.has(channel));
+  /** The channels of the members of all groups. @internal */
+  *channelsToRead(): Iterable<string> {
+    for (const group of this.#groups.values()) yield* group.memberChannels();
   }
 
   /** All groups, by name. */
@@ -375,8 +375,8 @@ export class Group {
   }
 
   /** The channels of the other members. @internal */
-  get memberChannels(): ReadonlySet<string> {
-    return new Set(this.#members.keys());
+  memberChannels(): Iterable<string> {
+    return this.#members.keys();
   }
 
   get #joining(): VoucherExchange | null {

@@ -37,8 +37,11 @@ const FAR_ROUNDS = roundsOf(1, FARTHEST_MARK, 8 * FARTHEST_MARK);
 /** After this, every near box was found. */
 const LAST_ROUND: Round = { least: FEW_BITS + 1, most: Infinity, from: 0, to: FARTHEST_MARK };
 
-/** A look can wait for its turn: it seldom finds a box. */
-const PATIENCE_MS = 60_000;
+/**
+ * A look can wait for its turn several times as long as an attempt of its reader, and at least this
+ * long: it seldom finds a box.
+ */
+const PATIENCE = { factor: 4, leastMs: 60_000 };
 
 /** A box after the missing one. */
 interface Place {
@@ -144,6 +147,8 @@ export interface LookContext {
    * the reader is in progress.
    */
   readonly mayRead: (isHeld: boolean) => boolean;
+  /** How long an attempt of the reader can wait for its turn. */
+  readonly patienceMs: () => number;
   /** The missing box was stored meanwhile. */
   readonly onStored: () => void;
   /** The missing box and those after it, `lost` boxes in all, are gone; `next` comes after them. */
@@ -184,7 +189,8 @@ export class LookAhead implements ReadSource {
   }
 
   get patienceMs(): number {
-    return this.#isHeld ? 0 : PATIENCE_MS;
+    if (this.#isHeld) return 0;
+    return Math.max(PATIENCE.leastMs, PATIENCE.factor * this.#context.patienceMs());
   }
 
   /** A read that fails ends the look. */

@@ -519,6 +519,7 @@ export class Reader implements AsyncIterable<Message> {
       isLikely: this.#isLossLikely,
       read: (index, signal) => this.#readBox(index, signal),
       mayRead: (isHeld) => this.#isHungry && !(isHeld && this.#isReading),
+      patienceMs: () => this.patienceMs,
       onStored: () => this.#pauses.end(),
       onGone: (lost, next) => this.#skip(look, lost, next),
       onEnd: (error) => {

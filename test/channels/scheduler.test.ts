@@ -91,6 +91,28 @@ describe("turns of channels", () => {
     await end(alice, bob);
   });
 
+  it("a dialogue over two created channels does not wait for silent contacts", async () => {
+    const world = slowWorld();
+    const { clock, open, listen, lateness, end } = world;
+    const [alice, bob] = [await open(), await open()];
+    for (let i = 0; i < 19; i++) {
+      const [{ reader }] = await befriend(world, alice, bob, `contact ${i}`);
+      listen(reader);
+    }
+    const [ours, theirs] = [await alice.create("questions"), await bob.create("answers")];
+    listen(await bob.import("questions", await ours.invitation()));
+    listen(await alice.import("answers", await theirs.invitation()));
+    await clock.advance(60 * MINUTE);
+    const late: number[] = [];
+    for (let n = 0; n < 10; n++) {
+      late.push(await lateness(ours, `question ${n}`));
+      late.push(await lateness(theirs, `answer ${n}`));
+    }
+    // Bob has been silent when the first question comes.
+    assert.ok(Math.max(...late.slice(1)) < READ_MS + 5 * SECOND, `${late.join(", ")} ms late`);
+    await end(alice, bob);
+  });
+
   it("a talk in one group does not wait for twenty silent channels", async () => {
     const world = slowWorld();
     const { clock, open, listen, end } = world;
@@ -184,6 +206,23 @@ describe("turns of channels", () => {
     assert.ok(writers[0]!.queued > 500);
     const late = await lateness(writers[1]!, "and I?");
     assert.ok(late < 5.5 * MINUTE, `${late} ms late`);
+    await end(alice, bob);
+  });
+
+  it("a hundred silent channels are asked before looks for boxes after theirs", async () => {
+    const { clock, open, listen, lateness, end } = slowWorld();
+    const [alice, bob] = [await open(), await open()];
+    const writers: Writer[] = [];
+    for (let i = 0; i < 100; i++) {
+      const writer = await bob.create(`out ${i}`);
+      writers.push(writer);
+      listen(await alice.import(`in ${i}`, await writer.invitation()));
+    }
+    await clock.advance(300 * MINUTE);
+    // At one attempt every 4 seconds, a hundred take 400; a fifth of the packets is for the looks.
+    const late: number[] = [];
+    for (const i of [3, 50, 97]) late.push(await lateness(writers[i]!, `hello ${i}`));
+    assert.ok(Math.max(...late) < 600 * SECOND, `${late.join(", ")} ms late`);
     await end(alice, bob);
   });
 

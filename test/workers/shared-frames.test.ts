@@ -255,6 +255,28 @@ for (const [what, misbehave] of Object.entries(badTabs)) {
   });
 }
 
+test("another session under the connection's token counts as a forgotten one", async (t) => {
+  for (const [appId, resumed] of [
+    [randomBytes(16), false],
+    [null, true],
+  ] as const) {
+    const { daemon, connection, listener } = await scene(t);
+    const token = randomBytes(16);
+    await RawTab.join(listener, token);
+    connection.transport.destroy();
+    await settle();
+    const back = await RawTab.join(listener, token);
+    const next = await daemon.accept();
+    next.send(daemon.status());
+    next.send(daemon.documentEvent());
+    await next.expect("sessionToken");
+    next.send({ kind: "sessionTokenReply", appId, resumed: true });
+    await settle();
+    const answer = back.heard.find((one) => one.kind === "sessionTokenReply");
+    assert.equal(answer?.resumed, resumed);
+  }
+});
+
 test("another tab's SURB ID is refused", async (t) => {
   const { first, listener } = await scene(t);
   const thief = await RawTab.join(listener, randomBytes(16));

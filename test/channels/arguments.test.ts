@@ -32,3 +32,21 @@ it("channels say which capability they want, and which they got", async () => {
   assert.deepEqual(await channels.list(), []);
   await clock.runUntil(channels.close());
 });
+
+it("only a message that was sent can be deleted", async () => {
+  const { clock, open } = world();
+  const channels = await open();
+  const writer = await channels.create("out");
+  const { id } = await clock.runUntil(writer.send("first"));
+  for (const [wrong, text] of [
+    [id - 1n, /of a message of this channel/],
+    [Number(id), /of a message of this channel/],
+    [id + 1n, /of a message that was sent/],
+  ] as const) {
+    const deleted = clock.runUntil(writer.delete(wrong as bigint));
+    await assert.rejects(deleted, { name: "RangeError", message: text });
+  }
+  assert.equal(writer.queued, 1);
+  await clock.runUntil((await writer.delete(id)).stored);
+  await clock.runUntil(channels.close());
+});

@@ -231,6 +231,24 @@ describe("side streams", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("the box that refers to a side stream is written when all of the stream is stored", async () => {
+    const clock = new VirtualClock();
+    const boxes = new BoxesDouble(clock);
+    const channels = await openChannels(boxes.client(), new CrashDatabase(new Disk()), { clock });
+    const writer = await channels.create("out", { format: "katzenqt" });
+    let calls = 0;
+    boxes.fate = () => ({ delayMs: ++calls === 1 ? 60_000 : 10, lost: null });
+    const { id, stored } = await writer.send(randomBytes(200));
+    const cap = readCapOf(writer.writeCap());
+    const index = advanceMessageBoxIndex(firstIndexOf(cap), id);
+    await clock.advance(59_000);
+    assert.ok(calls > 2, `${calls} boxes of the stream were begun`);
+    assert.equal(boxes.get(cap, index), null);
+    await clock.runUntil(stored);
+    assert.notEqual(boxes.get(cap, index), null);
+    await clock.runUntil(channels.close());
+  });
+
   it("a missing side stream is reported, and does not block the channel", async () => {
     const clock = new VirtualClock();
     const boxes = new BoxesDouble(clock);

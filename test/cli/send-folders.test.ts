@@ -172,6 +172,33 @@ test("an interrupted send is told apart from those of other files", async () => 
   assert.equal((await linked.load(1000)).obsolete, "one has changed since the interrupted send");
 });
 
+test("an interrupted send continues for six days, and only with digests of the right length", async () => {
+  const [states, folder] = [join(network.newFolder(), "states"), network.newFolder()];
+  const path = join(folder, "one");
+  writeFileSync(path, "x");
+  const files = await findFiles([path]);
+  const file = await StateFile.open(files, states);
+  const day = 24 * 3_600_000;
+  for (const [ageMs, digestLength, wanted] of [
+    [5 * day, 32, "continues"],
+    [7 * day, 32, "too old"],
+    // The clock was set back since, so nobody knows how old it is.
+    [-day, 32, "too old"],
+    [0, 31, "no state"],
+  ] as const) {
+    const begun = newState(
+      files,
+      [{ name: "one", size: 1, sha256: new Uint8Array(digestLength) }],
+      9,
+    );
+    await file.save({ ...begun, startedAt: new Date(Date.now() - ageMs) });
+    const { state, obsolete } = await file.load(9);
+    const got = state !== null ? "continues" : obsolete === null ? "no state" : "too old";
+    assert.equal(got, wanted, `${ageMs / day} days, digest of ${digestLength} bytes`);
+    if (wanted === "too old") assert.match(obsolete!, /more than six days ago/);
+  }
+});
+
 test("states that another process replaces or deletes meanwhile do not stop a send", async () => {
   const [states, folder] = [join(network.newFolder(), "states"), network.newFolder()];
   const path = join(folder, "one");

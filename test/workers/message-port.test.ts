@@ -103,6 +103,20 @@ test("an end that leaves can give a reason", async () => {
   }
 });
 
+test("an end that leaves with unread bytes resets the connection, and otherwise ends it", async () => {
+  for (const sends of [false, true]) {
+    const { port1, port2 } = new MessageChannel();
+    const near = messagePortTransport(port1, "a worker");
+    const recorder = Recorder.open(near);
+    if (sends) near.write(pattern(3));
+    port2.postMessage("gone");
+    const error = await recorder.closed;
+    if (sends) assert.match(error!.message, /the other end reset the connection/);
+    else assert.equal(error, null);
+    port2.close();
+  }
+});
+
 test("an end whose page goes away announces it", async (t) => {
   const scope = new EventTarget();
   const names = ["addEventListener", "removeEventListener"] as const;

@@ -653,7 +653,7 @@ export class Writer {
         RETRY_ROUND_TRIPS.longest,
         RETRY_ROUND_TRIPS.first * 2 ** this.#failures,
       );
-      this.#failures = Math.min(this.#failures + 1, 16);
+      this.#failures++;
       this.#failedAt = now;
       this.#pausedUntil = now + roundTrips * scheduler.basePauseMs;
     }

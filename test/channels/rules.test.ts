@@ -710,6 +710,23 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("an outbox does not list a message that was just stored", async () => {
+    const { clock, open } = world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const first = await writer.send("first");
+    const second = await writer.send("second");
+    await clock.runUntil(first.stored);
+    const before = await writer.outbox();
+    assert.deepEqual(
+      before.map(({ id }) => id),
+      second.state === "stored" ? [] : [second.id],
+    );
+    await clock.runUntil(second.stored);
+    assert.deepEqual(await writer.outbox(), []);
+    await clock.runUntil(channels.close());
+  });
+
   it("two simultaneous batches are both sent", async () => {
     const { clock, open } = world();
     const channels = await open();

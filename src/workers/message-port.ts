@@ -372,7 +372,8 @@ declare const MessageChannel: new () => {
  * Connects to a {@link listenForPorts} on the other side of `target`: a worker, or a port that
  * leads to one. Pass it as a client's `dial` option.
  * @throws (rejects) ConnectError when the other side is gone, or its program has failed; the
- * signal's reason when it is aborted. A worker that does not listen (yet) is waited for until then. TypeError, at once, for an unknown option.
+ * signal's reason when it is aborted. A worker that does not listen (yet) is waited for until then.
+ * TypeError, at once, for an unknown option.
  */
 export function dialPort(
   target: MessageEndpoint,

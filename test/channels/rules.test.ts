@@ -298,9 +298,9 @@ describe("the rules of channels", () => {
           .catch(() => {}),
       );
     }
+    boxes.fate = () => ({ delayMs: 4000, lost: null });
     await clock.advance(3_600_000);
     const before = { reads: boxes.reads, writes: boxes.writes };
-    boxes.fate = () => ({ delayMs: 4000, lost: null });
     for (let i = 0; i < 50; i++) await writer.send(String(i));
     while (writer.queued > 0) await clock.advance(1000);
     const reads = boxes.reads - before.reads;

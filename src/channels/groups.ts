@@ -29,19 +29,16 @@ import type { ChannelFormat } from "./framing.js";
 import { Introductions } from "./introductions.js";
 import {
   KATZENQT_MAX_DISPLAY_NAME,
-  type KatzenqtCause,
   type KatzenqtMember,
   type KatzenqtMessage,
   checkDisplayName,
   decodeKatzenqtMembers,
-  decodeKatzenqtMessage,
   encodeKatzenqtMembers,
   encodeKatzenqtMessage,
 } from "./katzenqt.js";
-import type { Message } from "./reader.js";
+import { type GroupMember, type GroupMessage, MessageOrder } from "./message-order.js";
 import { STEPS_A_TURN } from "./scheduler.js";
 import { type Draft, field, keyNumber, numberOfKey } from "./store.js";
-import { Waiters } from "./waiters.js";
 import {
   type ExchangeHooks,
   type ExchangeRecord,
@@ -57,10 +54,6 @@ const MAX_NAME_LENGTH = 150;
 const NEXT_KEY = "meta!nextGroup";
 /** How many bytes sealing adds to a list of members. */
 const SEAL_OVERHEAD = 359;
-/** The most earlier messages that one message names. */
-const MAX_CAUSES = 16;
-/** Longest wait for a message that another one names, because it may be lost, in ms. */
-const HOLD_MS = 60_000;
 /** The largest distance, in boxes, at which two indices are compared: seconds of computation. */
 const MAX_DISTANCE = 50_000n;
 /**
@@ -83,14 +76,6 @@ export interface GroupOptions {
   readonly format?: ChannelFormat | undefined;
 }
 
-/** A member of a group, as this store knows it. */
-export interface GroupMember {
-  /** Chosen by the member: show it with care. Several members may have the same name. */
-  readonly displayName: string;
-  /** The channel for reading the member's messages: `Channels.reader`. */
-  readonly channel: string;
-}
-
 /** A group in the store. */
 export interface GroupInfo {
   /** Its name in this store; the other members do not see it. */
@@ -99,18 +84,6 @@ export interface GroupInfo {
   readonly isJoined: boolean;
   /** Why joining failed and what to do; null if it did not. */
   readonly failure: string | null;
-}
-
-/** A message of a group. */
-export interface GroupMessage {
-  /** The member who sent it. */
-  readonly sender: GroupMember;
-  /** Increases within the sender's channel. */
-  readonly id: bigint;
-  /** The message; null if the box does not hold a message of a conversation: see `box`. */
-  readonly message: KatzenqtMessage | null;
-  /** The box, as `Reader.messages` returns it. */
-  readonly box: Message;
 }
 
 interface SavedGroup {
@@ -329,12 +302,7 @@ export class Group {
   readonly #members = new Map<string, SavedMember>();
   /** Members whose transaction is in progress. */
   #coming: (SavedMember & { readonly readCap: ReadCap })[] = [];
-  /** The last message of each channel that was passed to the application. */
-  readonly #seen = new Map<string, bigint>();
-  /** The last message of each channel that one of our messages named. */
-  readonly #named = new Map<string, bigint>();
-  /** Callers that wait for a member who is not followed yet. */
-  readonly #newcomers = new Waiters();
+  readonly #order: MessageOrder;
   readonly #kept: Introductions;
   #induction: Delivery[] = [];
 
@@ -346,7 +314,17 @@ export class Group {
     this.name = saved.name;
     this.displayName = saved.displayName;
     this.format = saved.format;
-    const { client, store, scheduler } = context;
+    const { client, store, scheduler, clock } = context;
+    this.#order = new MessageOrder({
+      clock,
+      scheduler,
+      displayName: this.displayName,
+      members: () => this.#members.values(),
+      speaking: () => this.#speaking(),
+      reader: (channel) => context.reader(channel),
+      readerNow: (channel) => context.readerNow(channel),
+      introduced: (member) => this.#introduced(member),
+    });
     const writer = (): Writer | undefined => context.writers.get(this.ownChannel);
     const sent = (): void => context.sent(this.ownChannel);
     this.#kept = new Introductions({ client, store, scheduler, writer, sent }, saved.key);
@@ -635,7 +613,7 @@ export class Group {
     for (const { displayName, channel, root } of members) {
       this.#members.set(channel, { displayName, channel, root });
     }
-    this.#newcomers.wake();
+    this.#order.memberAppeared();
   }
 
   /**
@@ -654,32 +632,11 @@ export class Group {
     const writer = await this.#context.writer(this.ownChannel);
     const words: KatzenqtMessage =
       typeof message === "string" ? { type: "text", text: message } : message;
-    const after = words.after ?? this.#causes();
+    const after = words.after ?? this.#order.causes();
     const bytes = encodeKatzenqtMessage({ ...words, after });
     const delivery = await writer.send(bytes);
-    for (const [channel, id] of this.#seen) this.#named.set(channel, id);
+    this.#order.sent();
     return delivery;
-  }
-
-  /**
-   * The messages seen since our last message. Members who share a name are left out, because the
-   * name would be ambiguous.
-   */
-  #causes(): KatzenqtCause[] {
-    const causes: KatzenqtCause[] = [];
-    const speaking = this.#speaking();
-    for (const { channel, displayName } of speaking) {
-      const id = this.#seen.get(channel);
-      if (id === undefined || this.#named.get(channel) === id) continue;
-      if (this.#memberNamed(displayName, speaking)) causes.push({ name: displayName, id });
-    }
-    return causes.slice(-MAX_CAUSES);
-  }
-
-  /** The only member with that name; null if there is none, or several. */
-  #memberNamed(name: string, speaking: readonly SavedMember[]): SavedMember | null {
-    const named = speaking.filter((member) => member.displayName === name);
-    return named.length === 1 && name !== this.displayName ? named[0]! : null;
   }
 
   /**
@@ -698,116 +655,7 @@ export class Group {
   ): AsyncGenerator<GroupMessage, void, undefined> {
     checkOptions("options", options, ["signal"]);
     this.#context.checkOpen();
-    const { signal } = options;
-    const stop = new AbortController();
-    const onAbort = (): void => stop.abort(signal!.reason);
-    signal?.throwIfAborted();
-    signal?.addEventListener("abort", onAbort, { once: true });
-    const ends = new Map<string, End>();
-    const { signal: stopped } = stop;
-    try {
-      for (;;) {
-        const { wakes } = this.#newcomers;
-        await this.#follow(ends, stopped);
-        const end = this.#next(ends);
-        if (!end) {
-          const timer = new AbortController();
-          const holds = [...ends.values()].some(({ head }) => head !== null);
-          await Promise.race([
-            this.#newcomers.wait(timer.signal, wakes).catch(() => {}),
-            ...[...ends.values()].map(({ pending }) => pending ?? new Promise<never>(() => {})),
-            ...(holds ? [this.#context.clock.sleep(1000, timer.signal).catch(() => {})] : []),
-          ]);
-          timer.abort();
-          continue;
-        }
-        const { sender, box, message } = end.head!;
-        if (message?.type === "introduction") await this.#introduced(message.member);
-        // Set before the message is yielded: an application that answers at once has seen it.
-        this.#seen.set(sender.channel, box.id);
-        yield { sender, id: box.id, message, box };
-        await box.ack();
-        end.head = null;
-      }
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-      stop.abort();
-      await Promise.allSettled([...ends.values()].map(async (end) => end.iterator.return?.()));
-    }
-  }
-
-  /** Starts to read the next message of every member's channel. */
-  async #follow(ends: Map<string, End>, signal: AbortSignal): Promise<void> {
-    for (const member of this.#members.values()) {
-      if (ends.has(member.channel)) continue;
-      const reader = await this.#context.reader(member.channel);
-      if (reader.acknowledged !== null && !this.#seen.has(member.channel)) {
-        this.#seen.set(member.channel, reader.acknowledged);
-      }
-      const iterator = reader.messages({ ack: "manual", signal });
-      ends.set(member.channel, { sender: member, iterator, pending: null, head: null });
-    }
-    for (const end of ends.values()) {
-      if (end.head || end.pending) continue;
-      end.pending = end.iterator.next().then(({ value, done }) => {
-        end.pending = null;
-        if (done) return;
-        const box = value as Message;
-        const heldAt = this.#context.clock.monotonic();
-        const { displayName, channel } = end.sender;
-        const sender = { displayName, channel };
-        end.head = { sender, box, message: messageOf(box), heldAt };
-        this.#expect(end.head.message);
-      });
-      // A caller who waits for this promise gets its error; after the loop has ended nobody does.
-      end.pending.catch(() => {});
-    }
-    // Messages that are already in the store arrive in this turn or soon after it.
-    await this.#context.clock.sleep(0);
-  }
-
-  /** The channel whose message is yielded next. */
-  #next(ends: Map<string, End>): End | null {
-    const now = this.#context.clock.monotonic();
-    const speaking = this.#speaking();
-    let oldest: End | null = null;
-    for (const end of ends.values()) {
-      if (!end.head) continue;
-      if (this.#isDue(end.head.message, speaking)) return end;
-      if (
-        now - end.head.heldAt >= HOLD_MS &&
-        (oldest?.head?.heldAt ?? Infinity) > end.head.heldAt
-      ) {
-        oldest = end;
-      }
-    }
-    return oldest;
-  }
-
-  #isDue(message: KatzenqtMessage | null, speaking: readonly SavedMember[]): boolean {
-    return this.#missing(message, speaking).next().done === true;
-  }
-
-  /** Asks soon for the messages that a message waits for: their boxes are there. */
-  #expect(message: KatzenqtMessage | null): void {
-    for (const { channel } of this.#missing(message, this.#speaking())) {
-      this.#context.readerNow(channel).hurry();
-    }
-    this.#context.scheduler.kick();
-  }
-
-  /** The members of whom a message names one that was not seen yet. */
-  *#missing(
-    message: KatzenqtMessage | null,
-    speaking: readonly SavedMember[],
-  ): Generator<SavedMember, void> {
-    for (const { name, id } of message?.after ?? []) {
-      const member = this.#memberNamed(name, speaking);
-      if (!member || (this.#seen.get(member.channel) ?? -1n) >= id) continue;
-      // A newcomer without the history never gets what was sent before.
-      const readCap = this.#context.readerNow(member.channel).readCap();
-      if (id >= messageBoxCounter(firstIndexOf(readCap))) yield member;
-    }
+    yield* this.#order.messages(options.signal);
   }
 
   async #introduced(member: KatzenqtMember): Promise<void> {
@@ -856,28 +704,6 @@ export class Group {
       for (const key of keys) draft.delete(key);
     });
     this.#kept.close();
-  }
-}
-
-interface End {
-  readonly sender: GroupMember;
-  readonly iterator: AsyncIterator<Message>;
-  pending: Promise<void> | null;
-  head: {
-    readonly sender: GroupMember;
-    readonly box: Message;
-    readonly message: KatzenqtMessage | null;
-    readonly heldAt: number;
-  } | null;
-}
-
-function messageOf(box: Message): KatzenqtMessage | null {
-  if (box.kind !== "message") return null;
-  try {
-    return decodeKatzenqtMessage(box.bytes);
-  } catch (error) {
-    if (hasCode(error, "ERR_PROTOCOL")) return null;
-    throw error;
   }
 }
 

@@ -177,7 +177,7 @@ export class JoinedDaemon implements AsyncDisposable {
 
   /**
    * A client's configuration for the address with that index.
-   * @throws RangeError when there is no such address.
+   * @throws RangeError when `index` is not that of an address.
    */
   config(index = 0): {
     /** How to dial that address, with the token if one is required. */

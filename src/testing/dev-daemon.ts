@@ -157,7 +157,7 @@ export class DevDaemon extends EmbeddedDaemon {
   /**
    * A client's configuration for the address with that index in {@link addresses}; if the daemon
    * listens on none, for an in-memory connection.
-   * @throws RangeError when there is no such address.
+   * @throws RangeError when `index` is not that of an address.
    */
   override config(index = 0): {
     /** How to dial that address, with the token if one is required. */

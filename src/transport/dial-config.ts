@@ -369,7 +369,7 @@ function checkTable(
 
 /**
  * How to dial one of a daemon's own addresses; the token is for WebSockets.
- * @throws RangeError when there is no address with that index.
+ * @throws RangeError when `index` is not that of an address.
  */
 export function dialConfigAt(
   addresses: readonly string[],

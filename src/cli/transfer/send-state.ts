@@ -233,9 +233,9 @@ function parseState(text: string): SendState {
 
 function isFoundFile(value: unknown): value is FoundFile {
   if (typeof value !== "object" || value === null) return false;
-  const { path, name, size, modified, identity } = value as Record<string, unknown>;
+  const { path, given, name, size, modified, identity } = value as Record<string, unknown>;
   return (
-    [path, name, modified, identity].every((text) => typeof text === "string") &&
+    [path, given, name, modified, identity].every((text) => typeof text === "string") &&
     Number.isSafeInteger(size)
   );
 }

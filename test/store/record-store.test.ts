@@ -175,6 +175,52 @@ void describe("a record store", () => {
     await again.close();
   });
 
+  void test("keeps what is put after a deletion, whatever was put before it in the same turn", async () => {
+    const { store } = await open();
+    await fill(store, "a", 2);
+    const puts = [store.put("a", idOf(2), bodyOf(2)), store.put("b", idOf(0), bodyOf(0))];
+    const deleted = store.deleteGroup("a");
+    puts.push(store.put("a", idOf(3), bodyOf(3)));
+    const again = store.deleteGroup("b");
+    puts.push(store.put("a", idOf(4), bodyOf(4)));
+    await Promise.all(puts);
+    assert.deepEqual([await deleted, await again], [3, 1]);
+    assert.deepEqual(await present(store, "a", 5), [3, 4]);
+    await store.close();
+    const { store: reopened, told } = await open();
+    assert.deepEqual(told, []);
+    assert.deepEqual(await present(reopened, "a", 5), [3, 4]);
+    assert.deepEqual(await present(reopened, "b", 1), []);
+    await reopened.close();
+  });
+
+  void test("removes a record that is still being put", async () => {
+    const { store } = await open();
+    const put = store.put("a", idOf(1), bodyOf(1));
+    store.removeLazily("a", idOf(1));
+    await Promise.all([put, store.put("a", idOf(2), bodyOf(2))]);
+    const again = store.put("a", idOf(1), bodyOf(1));
+    const deleted = store.deleteGroup("b");
+    store.removeLazily("a", idOf(1));
+    await Promise.all([again, deleted, store.put("a", idOf(3), bodyOf(3))]);
+    assert.deepEqual(await present(store, "a", 4), [2, 3]);
+    await store.close();
+  });
+
+  void test("stays closed, whatever is called after it", async () => {
+    const { store } = await open();
+    await fill(store, "a", 2);
+    const closing = store.close();
+    store.removeLazily("a", idOf(1));
+    await assert.rejects(store.deleteGroup("a"), /the store is closed/);
+    await assert.rejects(store.put("a", idOf(1), bodyOf(1)), /the store is closed/);
+    await closing;
+    await assert.rejects(store.deleteGroup("a"), /the store is closed/);
+    const { store: again } = await open();
+    assert.deepEqual(await present(again, "a", 2), [0, 1]);
+    await again.close();
+  });
+
   void test("finishes the deletion of a group that was interrupted", async () => {
     const made = failingLevel();
     const store = await RecordStore.open(placeOf(made.level));

@@ -121,7 +121,10 @@ export class RecordStore {
     if (level !== null && findings?.isSound === true) {
       await this.#place.settled();
     } else {
-      const mended = await mendLevel(this.#place, level);
+      const mended = await mendLevel(this.#place, level).catch(async (error: unknown) => {
+        await level?.close();
+        throw error;
+      });
       ({ level, findings } = mended);
       for (const message of mended.losses) this.#tellDamage(message);
     }

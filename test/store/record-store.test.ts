@@ -387,6 +387,50 @@ void describe("damage of a record store", () => {
     assert.equal(lost, count);
   });
 
+  void test("a deletion that broke off is finished while the store is repaired, also if that breaks off", async () => {
+    const { store } = await open();
+    await fill(store, "kept", count);
+    await store.close();
+    const broken = (level: Level): Level =>
+      Object.assign(level, { clear: () => Promise.reject(new Error("no power")) });
+    const place = await levelPlaceIn(folder, "the store");
+    const openIt = place.open.bind(place);
+    place.open = async () => broken(await openIt());
+    const deleting = await RecordStore.open(place);
+    await fill(deleting, "deleted", count);
+    await assert.rejects(deleting.deleteGroup("deleted"), /no power/);
+    await deleting.close();
+    // A record of the other group.
+    const log = files(folder, ".log").find((one) => statSync(one).size > 0)!;
+    const table = files(folder, ".ldb").find((one) => statSync(one).size > 0)!;
+    flip(table, 8 * Math.floor(statSync(table).size / 2));
+    assert.ok(statSync(log).size > 0);
+    const next = await levelPlaceIn(folder, "the store");
+    const openNext = next.openNext.bind(next);
+    next.openNext = async () => {
+      const level = await openNext();
+      const work = level.clear.bind(level) as (...args: unknown[]) => Promise<void>;
+      // The first one empties the new database; the second one is the deletion.
+      return Object.assign(level, {
+        clear: (...args: unknown[]) =>
+          args.length === 0 ? work() : Promise.reject(new Error("no power")),
+      });
+    };
+    await assert.rejects(RecordStore.open(next), /no power/);
+    const { store: again, told } = await open();
+    assert.equal((await present(again, "kept", count)).length, count - 1);
+    assert.deepEqual(await present(again, "deleted", count), []);
+    assert.deepEqual(again.totals("deleted"), { count: 0, bytes: 0 });
+    assert.match(told[0]!, /1 of 40 records of kept are lost/);
+    assert.doesNotMatch(told.join(), /of deleted/);
+    await again.put("deleted", idOf(1), bodyOf(1));
+    await again.close();
+    const { store: last, told: toldLast } = await open();
+    assert.deepEqual(toldLast, []);
+    assert.deepEqual(await present(last, "deleted", count), [1]);
+    await last.close();
+  });
+
   void test("a damaged database is put aside, and a repaired store can be damaged again", async () => {
     await prepare(false);
     for (let round = 1; round <= 3; round++) {

@@ -57,6 +57,8 @@ export interface MessageOrderContext {
   readonly readerNow: (channel: string) => Reader;
   /** Somebody introduced a member. */
   readonly introduced: (member: KatzenqtMember) => Promise<void>;
+  /** @throws InvalidStateError when the channels are closed, or the group is left. */
+  readonly checkUsable: () => void;
 }
 
 /** Merges the channels of a group's members. */
@@ -99,6 +101,11 @@ export class MessageOrder {
     this.#newcomers.wake();
   }
 
+  /** Lets loops over the messages end, because `checkUsable` throws now. */
+  end(): void {
+    this.#newcomers.wake();
+  }
+
   /** A message was sent: later ones do not have to name what was seen before it. */
   sent(): void {
     for (const [channel, id] of this.#seen) this.#named.set(channel, id);
@@ -114,6 +121,7 @@ export class MessageOrder {
     const { signal: stopped } = stop;
     try {
       for (;;) {
+        this.#context.checkUsable();
         const { wakes } = this.#newcomers;
         await this.#follow(ends, stopped);
         const end = this.#next(ends);

@@ -275,7 +275,9 @@ export class Writer {
   }
 
   /** The message of several boxes that has the box `id`; null if no message of this store has it. */
-  async #longMessageAt(id: bigint): Promise<{ readonly id: bigint; readonly count: number } | null> {
+  async #longMessageAt(
+    id: bigint,
+  ): Promise<{ readonly id: bigint; readonly count: number } | null> {
     const { store } = this.#context;
     let last: string | null = null;
     for await (const key of store.keys(this.#boxCountPrefix())) {

@@ -641,8 +641,8 @@ export class Group {
 
   /**
    * The messages of all other members as they come. A message waits until the messages that its
-   * sender had seen were yielded, for a minute at most, because they may be lost. Members who are
-   * introduced are read from then on, up to 256; the same member may be introduced several times.
+   * sender had seen were yielded, for a minute at most, because they may be lost; after a long wait,
+   * the next ones of that member do not wait for a minute. Members who are introduced are read from then on, up to 256; the same member may be introduced several times.
    * As with `Reader.messages`, asking for the next message acknowledges the one before, and a
    * message that was not acknowledged comes again after a crash.
    * @throws (rejects) as `Reader.messages`; TypeError for an unknown option.

@@ -278,6 +278,43 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
+  it("a member whose messages wait in vain hardly holds up those who answer them", async () => {
+    const { clock, open } = world();
+    const [alice, mallory, bob, carol] = [await open(), await open(), await open(), await open()];
+    const waitedMs = await clock.runUntil(
+      (async () => {
+        const a = await alice.groups.create("friends", { displayName: "Alice" });
+        const m = await take(a, mallory, "Mallory");
+        const b = await take(a, bob, "Bob");
+        const c = await take(a, carol, "Carol");
+        const count = 10;
+        for (let i = 0; i < count; i++) {
+          // A message of Alice that never comes.
+          const after = [{ name: "Alice", id: 2n ** 63n }];
+          await m.send({ type: "text", text: `question ${i}`, after });
+        }
+        let answers = 0;
+        for await (const { sender, message } of b.messages()) {
+          if (sender.displayName !== "Mallory" || message?.type !== "text") continue;
+          await b.send(`answer ${answers}`);
+          if (++answers === count) break;
+        }
+        // All is stored when Carol comes back.
+        await clock.sleep(3600_000);
+        const since = clock.now();
+        const heard = await hear(c, (all) => texts(all).length === 2 * count);
+        assert.deepEqual(
+          heard.filter((line) => line.startsWith("Bob: ")),
+          Array.from({ length: count }, (_, i) => `Bob: answer ${i}`),
+        );
+        return clock.now() - since;
+      })(),
+      DAY,
+    );
+    assert.ok(waitedMs < 120_000, `${waitedMs} ms`);
+    await clock.runUntil(Promise.all([alice.close(), mallory.close(), bob.close(), carol.close()]));
+  });
+
   it("a group survives a restart, and a group that was left stays left", async () => {
     const { clock, open } = world();
     const disk = new Disk();

@@ -54,8 +54,11 @@ const MAX_NAME_LENGTH = 150;
 const NEXT_KEY = "meta!nextGroup";
 /** How many bytes sealing adds to a list of members. */
 const SEAL_OVERHEAD = 359;
-/** The largest distance, in boxes, at which two indices are compared: seconds of computation. */
-const MAX_DISTANCE = 50_000n;
+/**
+ * How many steps from index to index may be made to compare the streams of one root key: a second
+ * of computation. A stranger chooses the indices, and how often he introduces one.
+ */
+const MAX_STEPS = 50_000;
 /**
  * The most streams that are read for one root key. A member of katzenqt may have two: see
  * `Group.#speaking`. A stranger could announce any number, each of which must be compared with
@@ -304,6 +307,8 @@ export class Group {
   #coming: (SavedMember & { readonly readCap: ReadCap })[] = [];
   readonly #order: MessageOrder;
   readonly #kept: Introductions;
+  /** The steps that were made to compare streams, by root key. */
+  readonly #steps = new Map<string, number>();
   #induction: Delivery[] = [];
 
   /** @internal */
@@ -597,12 +602,18 @@ export class Group {
 
   /**
    * Whether a member's stream is already read, starting at any of its boxes, or too many with its
-   * root key. It yields now and then, because comparing takes long.
+   * root key, or comparing them has taken too long. It yields now and then.
    */
   *#isKnown(readCap: ReadCap): Generator<undefined, boolean> {
-    const caps = this.#capsOf(rootOf(readCap));
+    const root = rootOf(readCap);
+    const caps = this.#capsOf(root);
     if (caps.length >= MAX_STREAMS) return true;
-    for (const cap of caps) if (yield* isSameStream(cap, readCap)) return true;
+    for (const cap of caps) {
+      const steps = (this.#steps.get(root) ?? 0) + stepsBetween(cap, readCap);
+      if (steps > MAX_STEPS) return true;
+      this.#steps.set(root, steps);
+      if (yield* isSameStream(cap, readCap)) return true;
+    }
     return false;
   }
 
@@ -707,16 +718,20 @@ export class Group {
   }
 }
 
+/** How many boxes lie between the first ones of two ReadCaps. */
+function stepsBetween(one: ReadCap, other: ReadCap): number {
+  const [first, second] = [firstIndexOf(one), firstIndexOf(other)].map(messageBoxCounter);
+  return Math.abs(Number(second! - first!));
+}
+
 /**
  * Whether two ReadCaps with the same root key read the same boxes, starting at any of them. It
  * yields now and then.
  */
 function* isSameStream(one: ReadCap, other: ReadCap): Generator<undefined, boolean> {
   const [first, second] = [firstIndexOf(one), firstIndexOf(other)];
-  const distance = messageBoxCounter(second) - messageBoxCounter(first);
-  const [from, to] = distance >= 0n ? [first, second] : [second, first];
-  // A stranger chooses the counter, so the distance must be limited.
-  if (distance > MAX_DISTANCE || distance < -MAX_DISTANCE) return true;
+  const isInOrder = messageBoxCounter(first) <= messageBoxCounter(second);
+  const [from, to] = isInOrder ? [first, second] : [second, first];
   let index = from;
   for (let at = messageBoxCounter(from), steps = 1; at < messageBoxCounter(to); at++, steps++) {
     index = nextMessageBoxIndex(index);

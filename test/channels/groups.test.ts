@@ -9,6 +9,7 @@ import {
   nextMessageBoxIndex,
   readCapOf,
 } from "../../src/bacap/index.js";
+import { withIndex } from "../../src/bacap/capabilities.js";
 import type { VirtualClock } from "../../src/clock/virtual.js";
 import {
   type ChannelClient,
@@ -22,6 +23,7 @@ import {
 import { ReadCap } from "../../src/bytes/opaque.js";
 import { InvalidStateError } from "../../src/errors/errors.js";
 import { startTestNetwork } from "../../src/testing/index.js";
+import { STEPS_A_TURN } from "../../src/channels/scheduler.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
 import { world } from "./world.js";
 
@@ -313,6 +315,40 @@ describe("groups", () => {
     );
     assert.ok(waitedMs < 120_000, `${waitedMs} ms`);
     await clock.runUntil(Promise.all([alice.close(), mallory.close(), bob.close(), carol.close()]));
+  });
+
+  it("a member who introduces a stream again and again, from other boxes, costs little", async () => {
+    const { clock, open } = world();
+    const [alice, mallory] = [await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const m = await clock.runUntil(take(a, mallory, "Mallory"), DAY);
+    const readCap = (await mallory.writer(m.ownChannel)).readCap();
+    let index = firstIndexOf(readCap);
+    for (let n = 0; n < 18_000; n++) index = nextMessageBoxIndex(index);
+    const announce = (from: typeof index): Promise<unknown> => {
+      const member = { displayName: "Mallory", readCap: withIndex(readCap, from) };
+      return m.send({ type: "introduction", member });
+    };
+    for (let n = 0; n < 6; n++) {
+      await clock.runUntil(announce(index));
+      index = nextMessageBoxIndex(index);
+    }
+    await clock.runUntil(m.send("done"));
+    // Comparing streams pauses for a turn now and then, after so many steps.
+    let pauses = 0;
+    const sleep = clock.sleep.bind(clock);
+    clock.sleep = (ms, signal) => {
+      if (ms === 0) pauses++;
+      return sleep(ms, signal);
+    };
+    const heard = await clock.runUntil(
+      hear(a, (all) => all.includes("Mallory: done")),
+      DAY,
+    );
+    assert.equal(heard.filter((line) => line === "Mallory + Mallory").length, 6);
+    assert.equal(a.members().length, 1);
+    assert.ok(pauses * STEPS_A_TURN < 75_000, `${pauses} pauses`);
+    await clock.runUntil(Promise.all([alice.close(), mallory.close()]));
   });
 
   it("a group survives a restart, and a group that was left stays left", async () => {

@@ -288,6 +288,11 @@ export class Groups {
     await group.leave();
     this.#groups.delete(name);
   }
+
+  /** Ends all loops over messages. @internal */
+  close(): void {
+    for (const group of this.#groups.values()) group.close();
+  }
 }
 
 /** A group: our channel, and those of the other members. */
@@ -310,6 +315,7 @@ export class Group {
   /** The steps that were made to compare streams, by root key. */
   readonly #steps = new Map<string, number>();
   #induction: Delivery[] = [];
+  #isLeft = false;
 
   /** @internal */
   constructor(context: GroupsContext, contacts: Contacts, saved: SavedGroup) {
@@ -323,6 +329,7 @@ export class Group {
     this.#order = new MessageOrder({
       clock,
       scheduler,
+      checkOpen: () => this.#checkOpen(),
       displayName: this.displayName,
       members: () => this.#members.values(),
       speaking: () => this.#speaking(),
@@ -350,6 +357,13 @@ export class Group {
     // The commit that failed may be stored all the same; then its members are still to appear.
     this.#coming = this.#coming.filter(({ channel }) => this.#members.has(channel));
     this.#induction = [];
+  }
+
+  #checkOpen(): void {
+    this.#context.checkOpen();
+    if (this.#isLeft) {
+      throw new InvalidStateError(`group ${JSON.stringify(this.name)} was left`);
+    }
   }
 
   /** The channel that we send on: `Channels.writer`. */
@@ -435,8 +449,8 @@ export class Group {
    * @param voucher 32 bytes, from the newcomer.
    * @param options `history`: whether the newcomer can read earlier messages; `true` by default.
    * @returns `taken`, a promise of the newcomer's name that resolves when the answer is stored.
-   * @throws TypeError, RangeError; InvalidStateError when we are not a member yet, know the voucher,
-   * or read 256 members already.
+   * @throws TypeError, RangeError; InvalidStateError when we are not a member yet or not any more,
+   * know the voucher, or read 256 members already.
    */
   async induct(
     voucher: PlainBytes,
@@ -448,7 +462,7 @@ export class Group {
     /** Resolves with the newcomer's display name when the answer is stored. */
     readonly taken: (signal?: AbortSignal) => Promise<string>;
   }> {
-    this.#context.checkOpen();
+    this.#checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);
     checkFlag("options.history", options.history, true);
@@ -631,10 +645,10 @@ export class Group {
    * Sends to all members; durable here when it resolves.
    * @param message a text, or another message of a conversation. `send` adds the names of the
    * messages that were seen before it (`after`), so that others can show messages in their order.
-   * @throws as `Writer.send`; InvalidStateError when the group was not joined yet.
+   * @throws as `Writer.send`; InvalidStateError when the group was not joined yet, or was left.
    */
   async send(message: string | KatzenqtMessage): Promise<Delivery> {
-    this.#context.checkOpen();
+    this.#checkOpen();
     if (!this.isJoined) {
       throw new InvalidStateError(
         `group ${JSON.stringify(this.name)} was not joined yet: wait for joined()`,
@@ -656,7 +670,8 @@ export class Group {
    * the next ones of that member do not wait for a minute. Members who are introduced are read from then on, up to 256; the same member may be introduced several times.
    * As with `Reader.messages`, asking for the next message acknowledges the one before, and a
    * message that was not acknowledged comes again after a crash.
-   * @throws (rejects) as `Reader.messages`; TypeError for an unknown option.
+   * @throws (rejects) as `Reader.messages`; InvalidStateError when the group was left; TypeError for
+   * an unknown option.
    */
   async *messages(
     options: {
@@ -665,7 +680,7 @@ export class Group {
     } = {},
   ): AsyncGenerator<GroupMessage, void, undefined> {
     checkOptions("options", options, ["signal"]);
-    this.#context.checkOpen();
+    this.#checkOpen();
     yield* this.#order.messages(options.signal);
   }
 
@@ -715,6 +730,13 @@ export class Group {
       for (const key of keys) draft.delete(key);
     });
     this.#kept.close();
+    this.#isLeft = true;
+    this.close();
+  }
+
+  /** Ends the loops over its messages. @internal */
+  close(): void {
+    this.#order.close();
   }
 }
 

@@ -52,6 +52,8 @@ export interface GroupMessage {
 export interface MessageOrderContext {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
+  /** @throws InvalidStateError when the channels are closed, or the group was left. */
+  checkOpen(): void;
   /** Our name as the others see it. */
   readonly displayName: string;
   /** All members that are read. */
@@ -75,7 +77,7 @@ export class MessageOrder {
   readonly #named = new Map<string, bigint>();
   /** Until when the messages of a channel do not wait, by the monotonic clock. */
   readonly #restUntil = new Map<string, number>();
-  /** Loops that wait for a member who is not followed yet. */
+  /** Loops that wait for a member who is not followed yet, or for their end. */
   readonly #newcomers = new Waiters();
 
   constructor(context: MessageOrderContext) {
@@ -113,6 +115,11 @@ export class MessageOrder {
     this.#newcomers.wake();
   }
 
+  /** Ends the loops over the messages: the channels are closed, or the group was left. */
+  close(): void {
+    this.#newcomers.wake();
+  }
+
   /** A message was sent: later ones do not have to name what was seen before it. */
   sent(): void {
     for (const [channel, id] of this.#seen) this.#named.set(channel, id);
@@ -129,6 +136,7 @@ export class MessageOrder {
     try {
       for (;;) {
         const { wakes } = this.#newcomers;
+        this.#context.checkOpen();
         await this.#follow(ends, stopped);
         const end = this.#next(ends);
         if (!end) {

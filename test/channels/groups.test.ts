@@ -351,6 +351,28 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), mallory.close()]));
   });
 
+  it("a loop over the messages of a group without others ends when it is left or closed", async () => {
+    const { clock, open } = world();
+    const channels = await open();
+    const [left, kept] = [
+      await channels.groups.create("left", { displayName: "Alice" }),
+      await channels.groups.create("kept", { displayName: "Alice" }),
+    ];
+    const loops = [left, kept].map((group) => hear(group, () => false));
+    for (const loop of loops) loop.catch(() => {});
+    await clock.advance(1000);
+    await clock.runUntil(channels.groups.leave("left"));
+    const wasLeft = new InvalidStateError('group "left" was left');
+    await assert.rejects(loops[0]!, wasLeft);
+    await assert.rejects(left.send("hello"), wasLeft);
+    await assert.rejects(
+      hear(left, () => false),
+      wasLeft,
+    );
+    await clock.runUntil(channels.close());
+    await assert.rejects(loops[1]!, InvalidStateError);
+  });
+
   it("a group survives a restart, and a group that was left stays left", async () => {
     const { clock, open } = world();
     const disk = new Disk();

@@ -777,6 +777,7 @@ export class Channels implements AsyncDisposable {
     for (const writer of this.#writers.values()) writer.close();
     for (const reader of this.#readers.values()) reader.close();
     this.contacts.close();
+    this.groups.close();
     await this.#scheduler.stop();
     await this.#store.close();
   }

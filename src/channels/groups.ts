@@ -54,8 +54,11 @@ const MAX_NAME_LENGTH = 150;
 const NEXT_KEY = "meta!nextGroup";
 /** How many bytes sealing adds to a list of members. */
 const SEAL_OVERHEAD = 359;
-/** The largest distance, in boxes, at which two indices are compared: seconds of computation. */
-const MAX_DISTANCE = 50_000n;
+/**
+ * How many steps from index to index may be made to compare the streams of one root key: a second
+ * of computation. A stranger chooses the indices, and how often he introduces one.
+ */
+const MAX_STEPS = 50_000;
 /**
  * The most streams that are read for one root key. A member of katzenqt may have two: see
  * `Group.#speaking`. A stranger could announce any number, each of which must be compared with
@@ -312,7 +315,7 @@ export class Groups {
     return null;
   }
 
-  /** Ends all waiting for messages. @internal */
+  /** Ends all loops over messages. @internal */
   close(): void {
     for (const group of this.#groups.values()) group.close();
   }
@@ -335,6 +338,8 @@ export class Group {
   #coming: ComingMember[] = [];
   readonly #order: MessageOrder;
   readonly #kept: Introductions;
+  /** The steps that were made to compare streams, by root key. */
+  readonly #steps = new Map<string, number>();
   /** What the end of an exchange adds to the group, until that is durable. */
   readonly #finishing = new WeakMap<ExchangeRecord, Addition>();
   #leaving: Promise<void> | null = null;
@@ -351,13 +356,13 @@ export class Group {
     this.#order = new MessageOrder({
       clock,
       scheduler,
+      checkOpen: () => this.#checkOpen(),
       displayName: this.displayName,
       members: () => this.#members.values(),
       speaking: () => this.#speaking(),
       reader: (channel) => context.reader(channel),
       readerNow: (channel) => context.readerNow(channel),
       introduced: (member) => this.#introduced(member),
-      checkUsable: () => this.#checkUsable(),
     });
     const writer = (): Writer | undefined => context.writers.get(this.ownChannel);
     const sent = (): void => context.sent(this.ownChannel);
@@ -396,7 +401,7 @@ export class Group {
   }
 
   /** @throws InvalidStateError when the channels are closed, or the group is left. */
-  #checkUsable(): void {
+  #checkOpen(): void {
     this.#context.checkOpen();
     this.#checkNotLeft();
   }
@@ -480,8 +485,8 @@ export class Group {
    * @param voucher 32 bytes, from the newcomer.
    * @param options `history`: whether the newcomer can read earlier messages; `true` by default.
    * @returns `taken`, a promise of the newcomer's name that resolves when the answer is stored.
-   * @throws TypeError, RangeError; InvalidStateError when we are not a member yet, know the voucher,
-   * or read 256 members already.
+   * @throws TypeError, RangeError; InvalidStateError when we are not a member yet or not any more,
+   * know the voucher, or read 256 members already.
    */
   async induct(
     voucher: PlainBytes,
@@ -493,7 +498,7 @@ export class Group {
     /** Resolves with the newcomer's display name when the answer is stored. */
     readonly taken: (signal?: AbortSignal) => Promise<string>;
   }> {
-    this.#checkUsable();
+    this.#checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);
     checkFlag("options.history", options.history, true);
@@ -525,7 +530,7 @@ export class Group {
         await exchange.over(signal);
         const { state, failure, theirName } = exchange.record;
         if (state === "answered") return theirName!;
-        this.#checkUsable();
+        this.#checkOpen();
         throw new InvalidStateError(`the newcomer was not admitted: ${failure}`);
       },
     };
@@ -654,12 +659,18 @@ export class Group {
 
   /**
    * Whether a member's stream is already read, starting at any of its boxes, or too many with its
-   * root key. It yields now and then, because comparing takes long.
+   * root key, or comparing them has taken too long. It yields now and then.
    */
   *#isKnown(readCap: ReadCap): Generator<undefined, boolean> {
-    const caps = this.#capsOf(rootOf(readCap));
+    const root = rootOf(readCap);
+    const caps = this.#capsOf(root);
     if (caps.length >= MAX_STREAMS) return true;
-    for (const cap of caps) if (yield* isSameStream(cap, readCap)) return true;
+    for (const cap of caps) {
+      const steps = (this.#steps.get(root) ?? 0) + stepsBetween(cap, readCap);
+      if (steps > MAX_STEPS) return true;
+      this.#steps.set(root, steps);
+      if (yield* isSameStream(cap, readCap)) return true;
+    }
     return false;
   }
 
@@ -677,10 +688,10 @@ export class Group {
    * Sends to all members; durable here when it resolves.
    * @param message a text, or another message of a conversation. `send` adds the names of the
    * messages that were seen before it (`after`), so that others can show messages in their order.
-   * @throws as `Writer.send`; InvalidStateError when the group was not joined yet.
+   * @throws as `Writer.send`; InvalidStateError when the group was not joined yet, or was left.
    */
   async send(message: string | KatzenqtMessage): Promise<Delivery> {
-    this.#checkUsable();
+    this.#checkOpen();
     if (!this.isJoined) {
       throw new InvalidStateError(
         `group ${JSON.stringify(this.name)} was not joined yet: wait for joined()`,
@@ -698,11 +709,12 @@ export class Group {
 
   /**
    * The messages of all other members as they come. A message waits until the messages that its
-   * sender had seen were yielded, for a minute at most, because they may be lost. Members who are
-   * introduced are read from then on, up to 256; the same member may be introduced several times.
+   * sender had seen were yielded, for a minute at most, because they may be lost; after a long wait,
+   * the next ones of that member do not wait for a minute. Members who are introduced are read from then on, up to 256; the same member may be introduced several times.
    * As with `Reader.messages`, asking for the next message acknowledges the one before, and a
    * message that was not acknowledged comes again after a crash.
-   * @throws (rejects) as `Reader.messages`; TypeError for an unknown option.
+   * @throws (rejects) as `Reader.messages`; InvalidStateError when the group was left; TypeError for
+   * an unknown option.
    */
   async *messages(
     options: {
@@ -711,6 +723,7 @@ export class Group {
     } = {},
   ): AsyncGenerator<GroupMessage, void, undefined> {
     checkOptions("options", options, ["signal"]);
+    this.#checkOpen();
     yield* this.#order.messages(options.signal);
   }
 
@@ -746,11 +759,6 @@ export class Group {
     this.#kept.check();
   }
 
-  /** Ends all waiting for messages. @internal */
-  close(): void {
-    this.#order.end();
-  }
-
   /** @internal */
   leave(): Promise<void> {
     this.#leaving ??= this.#leave().catch((error: unknown) => {
@@ -771,8 +779,19 @@ export class Group {
       prefixes: [`member!${this.#key}!`, this.#kept.prefix],
     });
     this.#kept.close();
-    this.#order.end();
+    this.close();
   }
+
+  /** Ends the loops over its messages. @internal */
+  close(): void {
+    this.#order.close();
+  }
+}
+
+/** How many boxes lie between the first ones of two ReadCaps. */
+function stepsBetween(one: ReadCap, other: ReadCap): number {
+  const [first, second] = [firstIndexOf(one), firstIndexOf(other)].map(messageBoxCounter);
+  return Math.abs(Number(second! - first!));
 }
 
 /**
@@ -781,10 +800,8 @@ export class Group {
  */
 function* isSameStream(one: ReadCap, other: ReadCap): Generator<undefined, boolean> {
   const [first, second] = [firstIndexOf(one), firstIndexOf(other)];
-  const distance = messageBoxCounter(second) - messageBoxCounter(first);
-  const [from, to] = distance >= 0n ? [first, second] : [second, first];
-  // A stranger chooses the counter, so the distance must be limited.
-  if (distance > MAX_DISTANCE || distance < -MAX_DISTANCE) return true;
+  const isInOrder = messageBoxCounter(first) <= messageBoxCounter(second);
+  const [from, to] = isInOrder ? [first, second] : [second, first];
   let index = from;
   for (let at = messageBoxCounter(from), steps = 1; at < messageBoxCounter(to); at++, steps++) {
     index = nextMessageBoxIndex(index);

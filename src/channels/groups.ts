@@ -89,6 +89,20 @@ export interface GroupInfo {
   readonly failure: string | null;
 }
 
+/** A newcomer who is being admitted: {@link Group.induct}. */
+export interface Induction {
+  /**
+   * Resolves with the newcomer's display name when the answer is stored. The newcomer chose it: show
+   * it with care.
+   * @throws (rejects) InvalidStateError when the newcomer cannot be admitted, the group was left, or
+   * the channels were closed.
+   */
+  taken(options?: {
+    /** Aborting ends the wait with the signal's reason; the induction continues. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<string>;
+}
+
 interface SavedGroup {
   readonly key: string;
   readonly name: string;
@@ -448,7 +462,6 @@ export class Group {
    * data directory does when it ends.
    * @param voucher 32 bytes, from the newcomer.
    * @param options `history`: whether the newcomer can read earlier messages; `true` by default.
-   * @returns `taken`, a promise of the newcomer's name that resolves when the answer is stored.
    * @throws TypeError, RangeError; InvalidStateError when we are not a member yet or not any more,
    * know the voucher, or read 256 members already.
    */
@@ -458,10 +471,7 @@ export class Group {
       /** Whether the newcomer can read earlier messages; `true` by default. */
       readonly history?: boolean | undefined;
     } = {},
-  ): Promise<{
-    /** Resolves with the newcomer's display name when the answer is stored. */
-    readonly taken: (signal?: AbortSignal) => Promise<string>;
-  }> {
+  ): Promise<Induction> {
     this.#checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);
@@ -488,13 +498,13 @@ export class Group {
       voucher: copyBytes(voucher),
     }));
     return {
-      taken: async (signal) => {
-        await exchange.over(signal);
+      taken: async (waiting = {}) => {
+        checkOptions("options", waiting, ["signal"]);
+        await exchange.over(waiting.signal);
         const { state, failure, theirName } = exchange.record;
         if (state === "answered") return theirName!;
-        throw new InvalidStateError(
-          `the newcomer was not admitted: ${failure ?? "the channels were closed"}`,
-        );
+        const why = state === "cancelled" ? "the group was left" : "the channels were closed";
+        throw new InvalidStateError(`the newcomer was not admitted: ${failure ?? why}`);
       },
     };
   }

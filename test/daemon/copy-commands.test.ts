@@ -109,7 +109,7 @@ test("a failed copy gives 26 with the replica's code and the position; an unknow
   );
   assert.equal((await crossed.client.expect(copyReply)).errorCode, 4);
   const unreadable = await copying();
-  unreadable.link.reply(unreadable.link.last, padded(Uint8Array.of(1, 2)));
+  unreadable.link.reply(unreadable.link.last, padded(Uint8Array.of(77, 1, 2)));
   assert.equal((await unreadable.client.expect(copyReply)).errorCode, 4);
 });
 

@@ -96,6 +96,13 @@ export class BoxesDouble {
     return true;
   }
 
+  /** The same boxes on another clock, whose time is at least that of this one. */
+  copy(clock: Clock): BoxesDouble {
+    const copy = new BoxesDouble(clock);
+    for (const [key, box] of this.#boxes) copy.#boxes.set(key, box);
+    return copy;
+  }
+
   /** The replicas lose one box. */
   lose(readCap: ReadCap, index: MessageBoxIndex): void {
     this.#boxes.delete(this.#key(readCap.subarray(0, 32), index));

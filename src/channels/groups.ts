@@ -89,6 +89,20 @@ export interface GroupInfo {
   readonly failure: string | null;
 }
 
+/** A newcomer who is being admitted: {@link Group.induct}. */
+export interface Induction {
+  /**
+   * Resolves with the newcomer's display name when the answer is stored. The newcomer chose it: show
+   * it with care.
+   * @throws (rejects) InvalidStateError when the newcomer cannot be admitted, the group was left, or
+   * the channels were closed.
+   */
+  taken(options?: {
+    /** Aborting ends the wait with the signal's reason; the induction continues. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<string>;
+}
+
 interface SavedGroup {
   readonly key: string;
   readonly name: string;
@@ -484,7 +498,6 @@ export class Group {
    * data directory does when it ends.
    * @param voucher 32 bytes, from the newcomer.
    * @param options `history`: whether the newcomer can read earlier messages; `true` by default.
-   * @returns `taken`, a promise of the newcomer's name that resolves when the answer is stored.
    * @throws TypeError, RangeError; InvalidStateError when we are not a member yet or not any more,
    * know the voucher, or read 256 members already.
    */
@@ -494,10 +507,7 @@ export class Group {
       /** Whether the newcomer can read earlier messages; `true` by default. */
       readonly history?: boolean | undefined;
     } = {},
-  ): Promise<{
-    /** Resolves with the newcomer's display name when the answer is stored. */
-    readonly taken: (signal?: AbortSignal) => Promise<string>;
-  }> {
+  ): Promise<Induction> {
     this.#checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);
@@ -526,8 +536,9 @@ export class Group {
     const make = async (): Promise<ExchangeRecord> => record;
     const exchange = await this.#contacts.begin([], make, () => this.#checkNotLeft());
     return {
-      taken: async (signal) => {
-        await exchange.over(signal);
+      taken: async (waiting = {}) => {
+        checkOptions("options", waiting, ["signal"]);
+        await exchange.over(waiting.signal);
         const { state, failure, theirName } = exchange.record;
         if (state === "answered") return theirName!;
         this.#checkOpen();

@@ -13,7 +13,7 @@ import { type CallOptions, checkCallOptions } from "../client/call-options.js";
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { firstIndexOf, generateKeypair, readCapOf, withIndex } from "../bacap/capabilities.js";
 import { RequestTimeoutError, hasCode } from "../errors/errors.js";
-import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
+import { BOX_PATIENCE_MS, type ChannelClient, type DiagnosticsHook } from "./channel-client.js";
 import { ChannelForkedError, ChannelStoreError } from "../errors/channel-errors.js";
 import {
   type ChannelFormat,
@@ -613,8 +613,9 @@ export class Writer {
         const startedAt = scheduler.now();
         const { writeCap, index, plaintext } = this.#boxOf(message, piece);
         try {
-          if (plaintext === null) await client.tombstone(writeCap, index, { signal });
-          else await client.write(writeCap, index, plaintext, { signal, ifExists: "error" });
+          const options = { signal, timeoutMs: BOX_PATIENCE_MS };
+          if (plaintext === null) await client.tombstone(writeCap, index, options);
+          else await client.write(writeCap, index, plaintext, { ...options, ifExists: "error" });
           this.#inFlight--;
           message.done.add(piece);
           this.#deliveries.get(message.seq)?.boxStored();

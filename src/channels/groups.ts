@@ -89,6 +89,20 @@ export interface GroupInfo {
   readonly failure: string | null;
 }
 
+/** A newcomer who is being admitted: {@link Group.induct}. */
+export interface Induction {
+  /**
+   * Resolves with the newcomer's display name when the answer is stored. The newcomer chose it: show
+   * it with care.
+   * @throws (rejects) InvalidStateError when the newcomer cannot be admitted, the group was left, or
+   * the channels were closed.
+   */
+  taken(options?: {
+    /** Aborting ends the wait with the signal's reason; the induction continues. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<string>;
+}
+
 interface SavedGroup {
   readonly key: string;
   readonly name: string;
@@ -101,10 +115,28 @@ interface SavedMember extends GroupMember {
   readonly root: string;
 }
 
+/** A member whose channel is not in use yet. */
+interface ComingMember extends SavedMember {
+  readonly readCap: ReadCap;
+}
+
+interface Addition {
+  readonly members: readonly ComingMember[];
+  readonly deliveries: readonly Delivery[];
+}
+
+/** Records that are deleted together with channels. */
+export interface MoreRecords {
+  readonly keys: readonly string[];
+  /** The beginnings of further keys. */
+  readonly prefixes: readonly string[];
+}
+
 /** What groups need from the channels around them. */
 export interface GroupsContext extends ContactsContext {
   readonly boxLength: () => number;
-  deleteChannel(name: string): Promise<void>;
+  /** Deletes channels and other records in one transaction. */
+  deleteChannels(names: readonly string[], more: MoreRecords): Promise<void>;
   /** Says that a message is in the outbox of a channel, so that answers may come soon. */
   sent(name: string): void;
 }
@@ -154,7 +186,7 @@ export class Groups {
     names: ({ group, role }) => (role === "newcomer" ? [ownChannelOf(group!)] : []),
     answer: async (record) => this.#of(record).answer(record),
     finish: (draft, record, answer) => this.#of(record).finish(draft, record, answer),
-    finished: async (record) => this.#of(record).finished(),
+    finished: async (record) => this.#of(record).finished(record),
   };
 
   #of(record: ExchangeRecord): Group {
@@ -289,6 +321,14 @@ export class Groups {
     this.#groups.delete(name);
   }
 
+  /** The group that a channel belongs to; null if it is none. @internal */
+  groupWith(channel: string): string | null {
+    for (const group of this.#groups.values()) {
+      if (group.ownChannel === channel || group.hasMember(channel)) return group.name;
+    }
+    return null;
+  }
+
   /** Ends all loops over messages. @internal */
   close(): void {
     for (const group of this.#groups.values()) group.close();
@@ -309,13 +349,14 @@ export class Group {
   /** Members by channel. */
   readonly #members = new Map<string, SavedMember>();
   /** Members whose transaction is in progress. */
-  #coming: (SavedMember & { readonly readCap: ReadCap })[] = [];
+  #coming: ComingMember[] = [];
   readonly #order: MessageOrder;
   readonly #kept: Introductions;
   /** The steps that were made to compare streams, by root key. */
   readonly #steps = new Map<string, number>();
-  #induction: Delivery[] = [];
-  #isLeft = false;
+  /** What the end of an exchange adds to the group, until that is durable. */
+  readonly #finishing = new WeakMap<ExchangeRecord, Addition>();
+  #leaving: Promise<void> | null = null;
 
   /** @internal */
   constructor(context: GroupsContext, contacts: Contacts, saved: SavedGroup) {
@@ -355,15 +396,7 @@ export class Group {
   async reload(): Promise<void> {
     await this.load();
     // The commit that failed may be stored all the same; then its members are still to appear.
-    this.#coming = this.#coming.filter(({ channel }) => this.#members.has(channel));
-    this.#induction = [];
-  }
-
-  #checkOpen(): void {
-    this.#context.checkOpen();
-    if (this.#isLeft) {
-      throw new InvalidStateError(`group ${JSON.stringify(this.name)} was left`);
-    }
+    this.#coming = this.#coming.filter(({ channel }) => this.#members.delete(channel));
   }
 
   /** The channel that we send on: `Channels.writer`. */
@@ -374,6 +407,23 @@ export class Group {
   /** The channels of the other members. @internal */
   memberChannels(): Iterable<string> {
     return this.#members.keys();
+  }
+
+  /** Whether a channel is one of a member. @internal */
+  hasMember(channel: string): boolean {
+    return this.#members.has(channel);
+  }
+
+  /** @throws InvalidStateError when the channels are closed, or the group is left. */
+  #checkOpen(): void {
+    this.#context.checkOpen();
+    this.#checkNotLeft();
+  }
+
+  /** Called in each transaction that adds to the group. @throws InvalidStateError. */
+  #checkNotLeft(): void {
+    if (!this.#leaving) return;
+    throw new InvalidStateError(`group ${JSON.stringify(this.name)} was left`);
   }
 
   get #joining(): VoucherExchange | null {
@@ -448,7 +498,6 @@ export class Group {
    * data directory does when it ends.
    * @param voucher 32 bytes, from the newcomer.
    * @param options `history`: whether the newcomer can read earlier messages; `true` by default.
-   * @returns `taken`, a promise of the newcomer's name that resolves when the answer is stored.
    * @throws TypeError, RangeError; InvalidStateError when we are not a member yet or not any more,
    * know the voucher, or read 256 members already.
    */
@@ -458,10 +507,7 @@ export class Group {
       /** Whether the newcomer can read earlier messages; `true` by default. */
       readonly history?: boolean | undefined;
     } = {},
-  ): Promise<{
-    /** Resolves with the newcomer's display name when the answer is stored. */
-    readonly taken: (signal?: AbortSignal) => Promise<string>;
-  }> {
+  ): Promise<Induction> {
     this.#checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);
@@ -480,21 +526,23 @@ export class Group {
     this.#contacts.checkUnknown(voucher);
     // Named by a number: the voucher is secret, and a part of its hash would not be clearer.
     const name = this.#contacts.freeName(`induct ${this.name}`);
-    const exchange = await this.#contacts.begin([], async () => ({
+    const record: ExchangeRecord = {
       ...blankRecord(name, "member", this.displayName, this.format),
       state: "received",
       group: this.name,
       isHistoryOpen: options.history !== false,
       voucher: copyBytes(voucher),
-    }));
+    };
+    const make = async (): Promise<ExchangeRecord> => record;
+    const exchange = await this.#contacts.begin([], make, () => this.#checkNotLeft());
     return {
-      taken: async (signal) => {
-        await exchange.over(signal);
+      taken: async (waiting = {}) => {
+        checkOptions("options", waiting, ["signal"]);
+        await exchange.over(waiting.signal);
         const { state, failure, theirName } = exchange.record;
         if (state === "answered") return theirName!;
-        throw new InvalidStateError(
-          `the newcomer was not admitted: ${failure ?? "the channels were closed"}`,
-        );
+        this.#checkOpen();
+        throw new InvalidStateError(`the newcomer was not admitted: ${failure}`);
       },
     };
   }
@@ -541,10 +589,12 @@ export class Group {
         },
       ]);
       const own = rootOf(readCapOf(record.messageWriteCap!));
+      const added: ComingMember[] = [];
       for (const member of members) {
         if (rootOf(member.readCap) === own || resultOf(this.#isKnown(member.readCap))) continue;
-        this.#compose(draft, member);
+        added.push(this.#compose(draft, member));
       }
+      this.#finishing.set(record, { members: added, deliveries: [] });
       return { theirName: members[0]!.displayName };
     }
     // Before anything is changed.
@@ -552,18 +602,20 @@ export class Group {
     const displayName = fitName(record.theirName);
     const newcomer = { displayName, readCap: record.theirReadCap! };
     const isNew = !resultOf(this.#isKnown(newcomer.readCap));
-    const theirChannel = isNew ? this.#compose(draft, newcomer) : null;
+    const members = isNew ? [this.#compose(draft, newcomer)] : [];
     const writer = this.#context.writerNow(this.ownChannel);
     // The newcomer is introduced to everybody; the newcomer also needs the members that did not fit
     // into the answer.
     const rest = this.#introductions(record);
+    const deliveries: Delivery[] = [];
     for (const member of [newcomer, ...rest]) {
       const bytes = encodeKatzenqtMessage({ type: "introduction", member });
       const index = writer.nextIndex;
-      this.#induction.push(writer.composeMessage(draft, bytes));
+      deliveries.push(writer.composeMessage(draft, bytes));
       this.#kept.keep(draft, rootOf(member.readCap), bytes, index);
     }
-    return { theirChannel };
+    this.#finishing.set(record, { members, deliveries });
+    return { theirChannel: members[0]?.channel ?? null };
   }
 
   /** The members that the answer to the newcomer left out. */
@@ -583,25 +635,27 @@ export class Group {
   }
 
   /** @internal */
-  async finished(): Promise<void> {
+  async finished(record: ExchangeRecord): Promise<void> {
+    const { members, deliveries } = this.#finishing.get(record)!;
     this.#context.release([this.ownChannel]);
     if (!this.#context.writers.has(this.ownChannel)) await this.#context.appear([this.ownChannel]);
-    await this.#appear();
+    await this.#appear(members);
     const writer = await this.#context.writer(this.ownChannel);
-    for (const delivery of this.#induction.splice(0)) writer.committedMessage(delivery);
+    for (const delivery of deliveries) writer.committedMessage(delivery);
     this.#context.sent(this.ownChannel);
   }
 
-  /** Adds a member, which is not known yet, to a transaction; returns the channel to read it. */
-  #compose(draft: Draft, { displayName, readCap }: KatzenqtMember): string {
+  /** Adds a member, which is not known yet, to a transaction; call {@link #appear} after it. */
+  #compose(draft: Draft, { displayName, readCap }: KatzenqtMember): ComingMember {
     const root = rootOf(readCap);
     let n = this.#members.size + this.#coming.length + 1;
     while (this.#context.isTaken(`${this.ownChannel}: ${n}`)) n++;
     const channel = `${this.ownChannel}: ${n}`;
     this.#context.compose(draft, [{ kind: "reader", name: channel, readCap }]);
     draft.put(`member!${this.#key}!${keyNumber(n)}`, { displayName, channel, root });
-    this.#coming.push({ displayName, channel, root, readCap });
-    return channel;
+    const member = { displayName, channel, root, readCap };
+    this.#coming.push(member);
+    return member;
   }
 
   /** The capabilities with a root key of members, and of those whose transaction is in progress. */
@@ -631,10 +685,10 @@ export class Group {
     return false;
   }
 
-  async #appear(): Promise<void> {
-    const members = this.#coming;
-    this.#coming = [];
+  /** Reads members whose transaction is durable. */
+  async #appear(members: readonly ComingMember[]): Promise<void> {
     await this.#context.appear(members.map(({ channel }) => channel));
+    this.#coming = this.#coming.filter((member) => !members.includes(member));
     for (const { displayName, channel, root } of members) {
       this.#members.set(channel, { displayName, channel, root });
     }
@@ -700,13 +754,15 @@ export class Group {
       if (done) break;
       await this.#context.clock.sleep(0);
     }
+    const added: ComingMember[] = [];
     await this.#context.store.commit((draft) => {
+      this.#checkNotLeft();
       // Another loop over the messages may have added it meanwhile.
       const caps = this.#capsOf(rootOf(member.readCap));
       if (this.#isFull || caps.some((cap) => equalBytes(cap, member.readCap))) return;
-      this.#compose(draft, member);
+      added.push(this.#compose(draft, member));
     });
-    await this.#appear();
+    await this.#appear(added);
   }
 
   /** Sends again what the network may have lost. @internal */
@@ -715,22 +771,25 @@ export class Group {
   }
 
   /** @internal */
-  async leave(): Promise<void> {
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave().catch((error: unknown) => {
+      this.#leaving = null;
+      throw error;
+    });
+    return this.#leaving;
+  }
+
+  async #leave(): Promise<void> {
+    // After this no transaction adds anything to the group.
+    await this.#context.store.commit(() => {});
     for (const name of this.#contacts.exchangesOf(this.name)) await this.#contacts.drop(name);
     this.#context.release([this.ownChannel]);
-    const channels = [this.ownChannel, ...this.#members.keys()];
-    for (const channel of channels) {
-      if (this.#context.has(channel)) await this.#context.deleteChannel(channel);
-    }
-    const keys = [`group!${this.#key}`];
-    for (const prefix of [`member!${this.#key}!`, this.#kept.prefix]) {
-      for await (const key of this.#context.store.keys(prefix)) keys.push(key);
-    }
-    await this.#context.store.commit((draft) => {
-      for (const key of keys) draft.delete(key);
+    const members = [...this.#members.keys(), ...this.#coming.map(({ channel }) => channel)];
+    await this.#context.deleteChannels([this.ownChannel, ...members], {
+      keys: [`group!${this.#key}`],
+      prefixes: [`member!${this.#key}!`, this.#kept.prefix],
     });
     this.#kept.close();
-    this.#isLeft = true;
     this.close();
   }
 

@@ -564,6 +564,8 @@ export class Reader implements AsyncIterable<Message> {
 
   /** Stores the time of an attempt now and then, so that a long absence is noticed. */
   #noteQuestion(): void {
+    // A deleted channel must not get new records.
+    if (this.#closed) return;
     const now = this.#context.scheduler.date();
     if (Math.abs(now - this.#askedAt) < NOTE_MS) return;
     this.#askedAt = now;

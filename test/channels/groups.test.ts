@@ -373,6 +373,31 @@ describe("groups", () => {
     await assert.rejects(loops[1]!, InvalidStateError);
   });
 
+  it("waiting for a newcomer can be given up, and ends when the group is left or closed", async () => {
+    const { clock, open } = world();
+    const channels = await open();
+    const groups = [
+      await channels.groups.create("left", { displayName: "Alice" }),
+      await channels.groups.create("kept", { displayName: "Alice" }),
+    ] as const;
+    // Nobody has made these vouchers.
+    const [left, kept] = await clock.runUntil(
+      Promise.all(groups.map((group, i) => group.induct(new Uint8Array(32).fill(i + 1)))),
+    );
+    const stop = new AbortController();
+    const waits = [left!.taken(), left!.taken({ signal: stop.signal }), kept!.taken()];
+    for (const wait of waits) wait.catch(() => {});
+    const reason = new Error("enough");
+    stop.abort(reason);
+    await assert.rejects(waits[1]!, reason);
+    // @ts-expect-error: there is no such option.
+    await assert.rejects(left!.taken({ sginal: stop.signal }), TypeError);
+    await clock.runUntil(channels.groups.leave("left"));
+    await assert.rejects(waits[0]!, new InvalidStateError('group "left" was left'));
+    await clock.runUntil(channels.close());
+    await assert.rejects(waits[2]!, /the channels are closed/);
+  });
+
   it("a group survives a restart, and a group that was left stays left", async () => {
     const { clock, open } = world();
     const disk = new Disk();

@@ -237,6 +237,8 @@ export class Channels implements AsyncDisposable {
   readonly #batches = new Map<number, BatchEntry>();
   /** Channels that are being deleted, by name. */
   readonly #deleting = new Map<string, Promise<void>>();
+  /** Channels that are being brought into use. */
+  readonly #appearing = new Set<Promise<void>>();
   readonly #counts = {
     boxesWritten: 0,
     writesFailed: 0,
@@ -339,7 +341,13 @@ export class Channels implements AsyncDisposable {
     } catch (error) {
       // Before the first handshake the client does not know the box length; the store knows it from
       // before.
-      if (typeof stored !== "number") throw error;
+      if (typeof stored !== "number") {
+        throw new InvalidStateError(
+          "the client was never connected, and a new store needs the network's box length: await " +
+            "client.start() before openChannels(), or use ThinClient.connect()",
+          { cause: error },
+        );
+      }
     }
     if (typeof stored === "number") {
       if (network !== null && network < stored) {
@@ -533,6 +541,16 @@ export class Channels implements AsyncDisposable {
 
   /** Brings a channel into use whose records are durable, unless its group is left meanwhile. */
   async #appear(name: string): Promise<void> {
+    const appearing = this.#load(name);
+    this.#appearing.add(appearing);
+    try {
+      await appearing;
+    } finally {
+      this.#appearing.delete(appearing);
+    }
+  }
+
+  async #load(name: string): Promise<void> {
     const key = this.#keys.get(name);
     if (key === undefined) return;
     try {
@@ -543,6 +561,7 @@ export class Channels implements AsyncDisposable {
     }
     const writer = this.#writers.get(name);
     if (writer) this.#scheduler.addWriter(writer);
+    if (this.#closing) this.#end([name]);
   }
 
   /** A channel to send on. @throws ChannelNotFoundError. */
@@ -826,6 +845,9 @@ export class Channels implements AsyncDisposable {
     this.contacts.close();
     this.groups.close();
     await this.#scheduler.stop();
+    // The makers of channels that are stored by now get them, but nothing can be sent on them.
+    await this.#store.commit(() => {}).catch(() => {});
+    await Promise.allSettled(this.#appearing);
     await this.#store.close();
   }
 

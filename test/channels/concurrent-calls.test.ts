@@ -68,6 +68,41 @@ describe("concurrent calls of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("a channel that is made while the channels close is made or refused", async () => {
+    for (let count = 0; count < 20; count++) {
+      const { clock, open } = world();
+      const disk = new Disk();
+      const channels = await open(disk);
+      const old = await channels.create("old");
+      const invitation = await old.invitation();
+      const made = [
+        channels.create("new"),
+        channels.import("in", invitation),
+        channels.groups.create("new", { displayName: "me" }),
+      ] as const;
+      const settled = Promise.allSettled(made);
+      await turns(count);
+      await clock.runUntil(channels.close());
+      const [writer, reader, group] = await clock.runUntil(settled);
+      for (const one of [writer, reader, group]) {
+        if (one.status === "rejected") assert.ok(one.reason instanceof InvalidStateError);
+      }
+      if (writer.status === "fulfilled") {
+        await assert.rejects(writer.value.send("hello"), /closed/);
+      }
+      if (reader.status === "fulfilled") {
+        await assert.rejects(reader.value.messages().next(), InvalidStateError);
+      }
+      const again = await open(disk);
+      const isMade = (one: PromiseSettledResult<unknown>): number =>
+        one.status === "fulfilled" ? 1 : 0;
+      assert.equal((await again.groups.list()).length, isMade(group));
+      const channelCount = 1 + isMade(writer) + isMade(reader) + isMade(group);
+      assert.equal((await again.list()).length, channelCount);
+      await clock.runUntil(again.close());
+    }
+  });
+
   it("a channel that is being made is not there yet", async () => {
     const { clock, open } = world();
     const channels = await open();

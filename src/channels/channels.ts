@@ -341,7 +341,13 @@ export class Channels implements AsyncDisposable {
     } catch (error) {
       // Before the first handshake the client does not know the box length; the store knows it from
       // before.
-      if (typeof stored !== "number") throw error;
+      if (typeof stored !== "number") {
+        throw new InvalidStateError(
+          "the client was never connected, and a new store needs the network's box length: await " +
+            "client.start() before openChannels(), or use ThinClient.connect()",
+          { cause: error },
+        );
+      }
     }
     if (typeof stored === "number") {
       if (network !== null && network < stored) {

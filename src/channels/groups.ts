@@ -356,6 +356,8 @@ export class Group {
   readonly #steps = new Map<string, number>();
   /** What the end of an exchange adds to the group, until that is durable. */
   readonly #finishing = new WeakMap<ExchangeRecord, Addition>();
+  /** The channels of the members that answers to newcomers named, by exchange. */
+  readonly #told = new Map<string, ReadonlySet<string>>();
   #leaving: Promise<void> | null = null;
 
   /** @internal */
@@ -481,14 +483,33 @@ export class Group {
    * arriving message shows which of the two is right.
    */
   #speaking(): SavedMember[] {
-    const all = [...this.#members.values()];
+    return this.#streams((same) => [same.at(-1)!]);
+  }
+
+  /**
+   * The members with all streams that may be theirs. A newcomer is told all of them, because any
+   * member may announce a wrong one last.
+   */
+  #perhapsSpeaking(): SavedMember[] {
+    return this.#streams((same) => same);
+  }
+
+  /** @param ofSilent chooses from the streams of one root key, of which none has a message yet. */
+  #streams(ofSilent: (same: SavedMember[]) => SavedMember[]): SavedMember[] {
+    const byRoot = new Map<string, SavedMember[]>();
+    for (const member of this.#members.values()) {
+      const same = byRoot.get(member.root);
+      if (same) same.push(member);
+      else byRoot.set(member.root, [member]);
+    }
     const hasSpoken = ({ channel }: SavedMember): boolean =>
       this.#context.has(channel) && this.#context.readerNow(channel).acknowledged !== null;
-    return all.filter((member, i) => {
-      const same = all.filter(({ root }) => root === member.root);
-      if (same.length === 1) return true;
-      return same.some(hasSpoken) ? hasSpoken(member) : same.at(-1) === all[i];
-    });
+    const chosen = new Set<SavedMember>();
+    for (const same of byRoot.values()) {
+      const speaking = same.length === 1 ? same : same.filter(hasSpoken);
+      for (const member of speaking.length > 0 ? speaking : ofSilent(same)) chosen.add(member);
+    }
+    return [...this.#members.values()].filter((member) => chosen.has(member));
   }
 
   /**
@@ -547,22 +568,25 @@ export class Group {
     };
   }
 
-  /** We and the other members, with the ReadCaps of all channels. */
-  async #allMembers(isHistoryOpen: boolean): Promise<KatzenqtMember[]> {
-    const writer = await this.#context.writer(this.ownChannel);
-    const own = await writer.invitation({ history: isHistoryOpen });
-    const list: KatzenqtMember[] = [{ displayName: this.displayName, readCap: own.readCap }];
-    for (const { displayName, channel } of this.#speaking()) {
-      const reader = await this.#context.reader(channel);
-      list.push({ displayName, readCap: isHistoryOpen ? reader.readCap() : reader.capFromHere() });
-    }
-    return list;
+  /** The other members as a newcomer is told them, with the channels on which we read them. */
+  #othersFor({ isHistoryOpen }: ExchangeRecord): (KatzenqtMember & { readonly channel: string })[] {
+    return this.#perhapsSpeaking().map(({ displayName, channel }) => {
+      const reader = this.#context.readerNow(channel);
+      const readCap = isHistoryOpen ? reader.readCap() : reader.capFromHere();
+      return { displayName, readCap, channel };
+    });
   }
 
   /** The list for a newcomer, as far as it fits into one box; we come first. @internal */
   async answer(record: ExchangeRecord): Promise<Bytes> {
-    const all = await this.#allMembers(record.isHistoryOpen);
-    return encodeKatzenqtMembers(all.slice(0, this.#fitting(all)));
+    const writer = await this.#context.writer(this.ownChannel);
+    const { readCap } = await writer.invitation({ history: record.isHistoryOpen });
+    const own: KatzenqtMember = { displayName: this.displayName, readCap };
+    const others = this.#othersFor(record);
+    const all = [own, ...others];
+    const count = this.#fitting(all);
+    this.#told.set(record.name, new Set(others.slice(0, count - 1).map(({ channel }) => channel)));
+    return encodeKatzenqtMembers(all.slice(0, count));
   }
 
   #fitting(all: readonly KatzenqtMember[]): number {
@@ -618,25 +642,19 @@ export class Group {
     return { theirChannel: members[0]?.channel ?? null };
   }
 
-  /** The members that the answer to the newcomer left out. */
+  /**
+   * The members that the answer to the newcomer left out; all, if the answer was made before a
+   * restart. Whoever knows a member ignores that it is introduced.
+   */
   #introductions(record: ExchangeRecord): KatzenqtMember[] {
-    const all: KatzenqtMember[] = [
-      {
-        displayName: this.displayName,
-        readCap: this.#context.writerNow(this.ownChannel).readCap(),
-      },
-    ];
-    for (const { displayName, channel } of this.#speaking()) {
-      const reader = this.#context.readerNow(channel);
-      const readCap = record.isHistoryOpen ? reader.readCap() : reader.capFromHere();
-      all.push({ displayName, readCap });
-    }
-    return all.slice(this.#fitting(all));
+    const told = this.#told.get(record.name);
+    return this.#othersFor(record).filter(({ channel }) => told?.has(channel) !== true);
   }
 
   /** @internal */
   async finished(record: ExchangeRecord): Promise<void> {
     const { members, deliveries } = this.#finishing.get(record)!;
+    this.#told.delete(record.name);
     this.#context.release([this.ownChannel]);
     if (!this.#context.writers.has(this.ownChannel)) await this.#context.appear([this.ownChannel]);
     await this.#appear(members);

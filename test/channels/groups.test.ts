@@ -398,6 +398,77 @@ describe("groups", () => {
     await assert.rejects(waits[2]!, /the channels are closed/);
   });
 
+  it("a member who announces a wrong stream of a silent one does not hide it from newcomers", async () => {
+    const { clock, open } = world();
+    const [alice, mallory, bob, dave] = [await open(), await open(), await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const m = await clock.runUntil(take(a, mallory, "Mallory"), DAY);
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    const live = (await bob.writer(b.ownChannel)).readCap();
+    const dead = mutateCap(live, new Uint8Array(32).fill(1));
+    const member = { displayName: "Bob", readCap: dead };
+    await clock.runUntil(m.send({ type: "introduction", member }));
+    await clock.runUntil(
+      hear(a, (all) => all.includes("Mallory + Bob")),
+      DAY,
+    );
+    const d = await clock.runUntil(dave.groups.join("friends", { displayName: "Dave" }));
+    const { taken } = await clock.runUntil(a.induct(d.voucher!, { history: false }));
+    await clock.runUntil(Promise.all([taken(), d.joined()]), DAY);
+    await b.send("hello");
+    const heard = await clock.runUntil(
+      hear(d, (all) => all.includes("Bob: hello")),
+      DAY,
+    );
+    assert.deepEqual(texts(heard), ["Bob: hello"]);
+    await clock.runUntil(Promise.all([alice, mallory, bob, dave].map((all) => all.close())));
+  });
+
+  it("a newcomer learns of a member whose right stream shows while the voucher is answered", async () => {
+    const { clock, boxes, open } = world();
+    // An answer holds three members.
+    const pigeonholeGeometry = { maxPlaintextPayloadLength: 1000 } as never;
+    const client = { ...boxes.client(), pigeonholeGeometry };
+    let release = (): void => {};
+    const isReleased = new Promise<void>((resolve) => (release = resolve));
+    let isHeld = false;
+    const { write } = client;
+    client.write = async (...args) => {
+      if (isHeld) await isReleased;
+      return write(...args);
+    };
+    const alice = await openChannels(client, new CrashDatabase(new Disk()), { clock });
+    const [bob, mallory, dave] = [await open(), await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    const m = await clock.runUntil(take(a, mallory, "Mallory"), DAY);
+    const live = (await bob.writer(b.ownChannel)).readCap();
+    const dead = mutateCap(live, new Uint8Array(32).fill(1));
+    const member = { displayName: "Bob", readCap: dead };
+    await clock.runUntil(m.send({ type: "introduction", member }));
+    await clock.runUntil(
+      hear(a, (all) => all.includes("Mallory + Bob")),
+      DAY,
+    );
+    const d = await clock.runUntil(dave.groups.join("friends", { displayName: "Dave" }));
+    isHeld = true;
+    const { taken } = await clock.runUntil(a.induct(d.voucher!, { history: false }));
+    await clock.advance(60_000);
+    await b.send("before");
+    await clock.runUntil(
+      hear(a, (all) => all.includes("Bob: before")),
+      DAY,
+    );
+    release();
+    await clock.runUntil(Promise.all([taken(), d.joined()]), DAY);
+    await b.send("after");
+    await clock.runUntil(
+      hear(d, (all) => all.includes("Bob: after")),
+      DAY,
+    );
+    await clock.runUntil(Promise.all([alice, bob, mallory, dave].map((all) => all.close())));
+  });
+
   it("a group survives a restart, and a group that was left stays left", async () => {
     const { clock, open } = world();
     const disk = new Disk();

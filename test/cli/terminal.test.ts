@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DevDaemon } from "katzenpost-thinclient/testing";
-import { emptyEnvironment, katz, mainPath, temporaryFolder } from "./katz.js";
+import { type Ended, emptyEnvironment, katz, mainPath, temporaryFolder } from "./katz.js";
 
 const folder = temporaryFolder();
 const address = `unix:${join(folder, "katz.sock")}`;
@@ -96,6 +96,32 @@ test("doctor and ping fit a terminal of 40 columns", { skip }, async () => {
     assert.deepEqual(wide, [], args[0]);
   }
 });
+
+test(
+  "a chat says when it is ready, and under which name the other side writes",
+  { skip },
+  async () => {
+    const options = { env: emptyEnvironment(folder), cwd: folder };
+    const end = ["--address", address, "--timeout", "1m"];
+    let answering: Promise<Ended> | null = null;
+    const inviting = katz(["chat", "bob", "--invite", "--store", "a", ...end], {
+      ...options,
+      input: "",
+      onStdout: (soFar) => {
+        if (answering !== null || !soFar.endsWith("\n")) return;
+        writeFileSync(join(folder, "voucher"), soFar, { mode: 0o600 });
+        const args = ["chat", "alice", "--accept", "voucher", "--as", "Bobby", "--store", "b"];
+        answering = katz([...args, ...end], { ...options, input: "" });
+      },
+    });
+    assert.equal((await inviting).code, 0);
+    assert.equal((await answering!).code, 0);
+    const args = ["chat", "bob", "--store", join(folder, "a"), "--address", address];
+    const { code, text } = await onTerminal(args, { until: "Ctrl-D" });
+    assert.match(text, /each line that you type is sent to bob \("Bobby"\); Ctrl-D ends the chat/);
+    assert.equal(code, 130);
+  },
+);
 
 test("a daemon updates its status line, and Ctrl-C removes it", { skip }, async () => {
   const args = ["daemon", "--listen", `unix:${join(folder, "d.sock")}`];

@@ -7,6 +7,7 @@ import type { ClientFlags, ClientRun } from "../../connect.js";
 import { UsageError } from "../../failure.js";
 import { lossOf } from "../../lost-message.js";
 import { prepare } from "../../prepare.js";
+import { quoted } from "../../repeated.js";
 import { standardOutput } from "../../standard-output.js";
 import { counted } from "../../text.js";
 import { readVoucher } from "../../voucher-file.js";
@@ -65,6 +66,11 @@ async function talk(run: ClientRun, flags: ChatFlags, contact: Contact): Promise
   output.status("waiting for the other side …");
   const { writer, reader } = await contact.ready({ signal });
   output.clearStatus();
+  if (process.stdin.isTTY) {
+    const { displayName } = contact.info;
+    const who = displayName === null ? "" : ` (${quoted(displayName)})`;
+    output.remark(`each line that you type is sent to ${contact.name}${who}; Ctrl-D ends the chat`);
+  }
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
   const lines = sendLines(writer, both);

@@ -592,12 +592,15 @@ test("a link that is closed when its handshake ends is closed, at whichever mome
   for (let turns = 0; turns < 8; turns++) {
     const all = scene();
     let isClosed = false;
-    // Called with the gateway's first command, which ends the handshake.
-    DialPauses.prototype.reset = async function (this: DialPauses): Promise<void> {
-      reset.call(this);
+    const closeLater = async (): Promise<void> => {
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();
       await all.link.close();
       isClosed = true;
+    };
+    // Called with the gateway's first command, which ends the handshake.
+    DialPauses.prototype.reset = function (this: DialPauses): void {
+      reset.call(this);
+      void closeLater();
     };
     await until(all, () => isClosed, 30_000);
     assert.equal(all.link.describe().phase, "closed");

@@ -800,15 +800,14 @@ export async function loadWriter(store: ChannelStore, key: string): Promise<Save
   const seq = field(cursor, "seq", isNumber);
   const name = field(record, "name", isText);
   let head = seq;
-  let before: number | null = null;
-  const prefix = `out!${key}!`;
-  for await (const found of store.keys(prefix)) {
+  let last: number | null = null;
+  for await (const found of store.keys(`out!${key}!`)) {
     const at = Number(numberOfKey(found));
-    if (before === null) head = at;
-    else if (at !== before + 1) throw holeIn(name, before + 1, at);
-    before = at;
+    if (last === null) head = at;
+    last = at;
   }
-  if (before !== null && before !== seq - 1) throw holeIn(name, before + 1, seq);
+  // The store has looked for gaps between them.
+  if (last !== null && last !== seq - 1) throw holeIn(name, last + 1, seq);
   return {
     key,
     name,

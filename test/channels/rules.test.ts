@@ -550,6 +550,24 @@ describe("the rules of channels", () => {
     await assert.rejects(open(disk), /outbox of channel "out" has a gap: messages 2 to 2/);
   });
 
+  it("an outbox whose last messages are missing is found, even if the store's totals are right", async () => {
+    const { clock, open } = world();
+    const disk = new Disk();
+    const channels = await open(disk);
+    const writer = await channels.create("out");
+    for (let i = 0; i < 5; i++) await writer.send(String(i));
+    await channels.close();
+    const database = new CrashDatabase(disk);
+    await database.open();
+    const store = await ChannelStore.open(database, clock, null);
+    const keys = [...disk.durable.keys()].filter((key) => key.startsWith("out!"));
+    await store.commit((draft) => {
+      for (const key of keys.slice(3)) draft.delete(key);
+    });
+    await store.close();
+    await assert.rejects(open(disk), /outbox of channel "out" has a gap: messages 3 to 4/);
+  });
+
   it("values of an encrypted store reveal nothing, and cannot be read without its key", async () => {
     const { clock, open } = world();
     const disk = new Disk();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { utf8ToText } from "../../src/bytes/bytes.js";
+import { generateKeypair, nextMessageBoxIndex } from "../../src/bacap/index.js";
+import { utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import {
   type ChannelDatabase,
   ChannelForkedError,
@@ -710,6 +711,33 @@ describe("the rules of channels", () => {
     setImmediate(count);
     await clock.runUntil(writer.delete(id).finally(() => (isOver = true)));
     assert.ok(turns >= 8, `${turns} turns for 2,000 steps`);
+    await clock.runUntil(channels.close());
+  });
+
+  it("a message of one box can be too long as well", async () => {
+    const { clock, boxes, open } = world();
+    const channels = await open(new Disk(), { maxMessageLength: 10 });
+    const { writeCap, readCap, firstMessageIndex } = generateKeypair();
+    let index = firstMessageIndex;
+    for (const box of [
+      "M\0longer than that",
+      "Flonger than that",
+      "M\0not longer",
+      "Fnot longer",
+    ]) {
+      boxes.put(writeCap, index, utf8(box));
+      index = nextMessageBoxIndex(index);
+    }
+    const reader = await channels.import("in", readCap);
+    const seen: string[] = [];
+    await clock.runUntil(
+      (async () => {
+        for await (const { kind, bytes } of reader) {
+          if (seen.push(`${kind} ${utf8ToText(bytes)}`) === 4) break;
+        }
+      })(),
+    );
+    assert.deepEqual(seen, ["tooLong ", "tooLong ", "message not longer", "message not longer"]);
     await clock.runUntil(channels.close());
   });
 

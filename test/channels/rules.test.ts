@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { generateKeypair, nextMessageBoxIndex } from "../../src/bacap/index.js";
+import { firstIndexOf, generateKeypair, nextMessageBoxIndex } from "../../src/bacap/index.js";
 import { utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import {
   type ChannelDatabase,
@@ -12,7 +12,6 @@ import {
   openChannels,
 } from "../../src/channels/index.js";
 import { hasCode } from "../../src/errors/errors.js";
-import { firstIndexOf, nextMessageBoxIndex } from "../../src/bacap/index.js";
 import { ReadCap } from "../../src/bytes/opaque.js";
 import { ChannelStore } from "../../src/channels/store.js";
 import { BoxesDouble } from "./boxes-double.js";

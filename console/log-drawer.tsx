@@ -1,5 +1,5 @@
 /** The log drawer: it shows every event as one line and is available on every page. */
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import type { ConsoleEvent } from "../src/console/protocol.js";
 import { clockTime, duration } from "./parts.js";
 import { log } from "./store.js";
@@ -53,6 +53,23 @@ function isCover(event: ConsoleEvent): boolean {
   if (event.event === "tick") return true;
   return "decoy" in event && event.decoy;
 }
+
+/** The calls that a page's buttons make; the console makes others of its own. */
+const ofButtons: ReadonlySet<string> = new Set([
+  "blockingSendMessage",
+  "write",
+  "read",
+  "tombstone",
+]);
+
+/** How the last action of a page ended, for screen readers. */
+export const lastOutcome = computed(() => {
+  const last = log.value.findLast(
+    (event) =>
+      event.event === "failed" || (event.event === "ended" && ofButtons.has(event.operation)),
+  );
+  return last === undefined ? "" : line(last);
+});
 
 /** Describes an event in a few words. */
 function line(event: ConsoleEvent): string {

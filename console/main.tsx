@@ -2,7 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { LogDrawer, isOpen } from "./log-drawer.js";
+import { LogDrawer, isOpen, lastOutcome } from "./log-drawer.js";
 import { Boxes } from "./pages/boxes.js";
 import { DocumentPage } from "./pages/document.js";
 import { Faults } from "./pages/faults.js";
@@ -99,6 +99,9 @@ function Console() {
           {name}
         </h1>
         <div role="status">{problem !== "" && <p class="problem">{problem}</p>}</div>
+        <p class="hidden" role="status">
+          {lastOutcome.value}
+        </p>
         {state.value !== null && <Body />}
       </main>
       {state.value !== null && <LogDrawer />}

@@ -101,10 +101,13 @@ export function Do({
   const button = (
     <button
       type="button"
-      onClick={() => perform(action)}
+      onClick={() => {
+        if (!disabled) perform(action);
+      }}
       title={code}
       aria-pressed={pressed}
-      disabled={disabled}
+      // Not `disabled`: a button that is disabled when it is pressed would lose the focus.
+      aria-disabled={disabled}
     >
       {children}
     </button>

@@ -86,6 +86,7 @@ const toAlice = await theirs.contacts.accept(voucher, "Alice", { displayName: "B
 
 const atAlice = await toBob.ready(); // a writer, and a reader
 const atBob = await toAlice.ready();
+assert.equal(toAlice.info.displayName, "Alice"); // chosen by the other side: show it with care
 await atAlice.writer.send("only Bob can read this");
 for await (const message of atBob.reader) {
   assert.equal(utf8ToText(message.bytes), "only Bob can read this");

@@ -197,27 +197,38 @@ function LastError() {
 
 function Next() {
   void timelineVersion.value;
-  const titles = new Set(timeline.rows.map(({ title }) => title));
-  const { about, link, faults, boxes } = state.value!;
-  const next =
-    link.toDaemon !== "ready" || link.toNetwork === false
-      ? faults !== null
-        ? "Join the network again on page 6, and watch the queue go down."
-        : "Start the daemon, or wait until it is connected."
-      : timeline.rows.length === 0
-        ? "Press “Send an echo” below, then press 3 and watch your packet move."
-        : boxes.length === 0
-          ? `Press “Write a box”, then look at page 4: ${about.mode === "embedded" ? "which replicas hold it" : "who sees what of it"}?`
-          : !titles.has("read")
-            ? "Press “Read a box” and compare the steps of both calls on page 2."
-            : about.mode === "embedded"
-              ? "Go to page 6 and lose the next reply: how does the daemon find out?"
-              : "Go to page 5 and look at who signed the document.";
   return (
     <Fact name="Next thing to try" more="Keys 1 to 6 go from page to page; L opens the log.">
-      <strong>{next}</strong>
+      <strong>{nextThing()}</strong>
     </Fact>
   );
+}
+
+function nextThing(): string {
+  const { about, link, faults, boxes } = state.value!;
+  if (faults?.daemonRuns === false) {
+    return "Start the daemon again on page 6, and see its programs connect again.";
+  }
+  if (faults?.online === false) {
+    return "Join the network again on page 6, and watch the queue go down.";
+  }
+  if (link.toDaemon !== "ready" || link.toNetwork === false) {
+    return faults === null
+      ? "Start the daemon, or wait until it is connected."
+      : "Wait until the daemon is connected.";
+  }
+  if (timeline.rows.length === 0) {
+    return "Press “Send an echo” below, then press 3 and watch your packet move.";
+  }
+  if (boxes.length === 0) {
+    return `Press “Write a box”, then look at page 4: ${about.mode === "embedded" ? "which replicas hold it" : "who sees what of it"}?`;
+  }
+  if (!timeline.rows.some(({ title }) => title === "read")) {
+    return "Press “Read a box” and compare the steps of both calls on page 2.";
+  }
+  return about.mode === "embedded"
+    ? "Go to page 6 and lose the next reply: how does the daemon find out?"
+    : "Go to page 5 and look at who signed the document.";
 }
 
 function Try() {

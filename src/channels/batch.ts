@@ -8,7 +8,7 @@
  */
 import { concatBytes, randomBytes } from "../bytes/bytes.js";
 import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
-import type { ChannelClient } from "./channel-client.js";
+import { BOX_PATIENCE_MS, type ChannelClient } from "./channel-client.js";
 import type { BatchPart } from "./writer.js";
 
 /** Overhead of a copied box, in bytes: it holds this much less than a directly written box. */
@@ -47,7 +47,7 @@ export async function runBatch(
       while (inFlight.size >= WINDOW) await Promise.race(inFlight);
       if (failure) break;
       const written = client
-        .write(stream.writeCap, index, element, { signal })
+        .write(stream.writeCap, index, element, { signal, timeoutMs: BOX_PATIENCE_MS })
         .then(
           () => {},
           (error: unknown) => void (failure ??= { error }),

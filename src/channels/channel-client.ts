@@ -29,6 +29,14 @@ export type BoxResult =
   | { readonly kind: "deleted" }
   | { readonly kind: "missing" };
 
+/**
+ * How long reading or writing a box may take, in ms, before it is tried again with another envelope,
+ * and so with another courier. kpclientd drops an operation without an answer if a courier's answer
+ * cannot be read (spec/thin-protocol §10, defect 16): one bad courier would stop a channel for good.
+ * It is much longer than an answer takes, also when packets wait for their turn.
+ */
+export const BOX_PATIENCE_MS: number = 30 * 60_000;
+
 /** Reads a box without waiting for it. @throws (rejects) with the error of a read that failed. */
 export async function readBox(
   client: ChannelClient,
@@ -37,7 +45,8 @@ export async function readBox(
   signal: AbortSignal,
 ): Promise<BoxResult> {
   try {
-    const { plaintext } = await client.read(readCap, index, { wait: false, signal });
+    const options = { wait: false, signal, timeoutMs: BOX_PATIENCE_MS };
+    const { plaintext } = await client.read(readCap, index, options);
     return { kind: "found", plaintext };
   } catch (error) {
     if (hasCode(error, "REPLICA_ERROR_TOMBSTONE")) return { kind: "deleted" };

@@ -16,7 +16,7 @@ import {
 } from "../errors/channel-errors.js";
 import { Contacts } from "./contacts.js";
 import { type ChannelFormat, cutMessage } from "./framing.js";
-import { Groups, type GroupsContext } from "./groups.js";
+import { Groups, type GroupsContext, type MoreRecords } from "./groups.js";
 import { openDatabase } from "./open-database.js";
 import { Reader, composeReader, loadReader, startOf } from "./reader.js";
 import { Scheduler } from "./scheduler.js";
@@ -235,6 +235,10 @@ export class Channels implements AsyncDisposable {
   /** Names of channels that contacts and groups will make later. */
   readonly #reserved = new Set<string>();
   readonly #batches = new Map<number, BatchEntry>();
+  /** Channels that are being deleted, by name. */
+  readonly #deleting = new Map<string, Promise<void>>();
+  /** Channels that are being brought into use. */
+  readonly #appearing = new Set<Promise<void>>();
   readonly #counts = {
     boxesWritten: 0,
     writesFailed: 0,
@@ -278,7 +282,7 @@ export class Channels implements AsyncDisposable {
       writers: this.#writers,
       has: (name) => this.#keys.has(name),
       isTaken: (name) => this.#keys.has(name) || this.#reserved.has(name),
-      deleteChannel: (name) => this.delete(name),
+      deleteChannels: (names, more) => this.#deleteChannels(names, more),
       sent: (name) => this.#sent(name),
       clock: options.clock,
       boxLength: () => this.#boxLength,
@@ -298,7 +302,9 @@ export class Channels implements AsyncDisposable {
     const channels = new Channels(client, store, options);
     await channels.#checkBoxLength();
     for await (const [key, record] of store.records("chan!")) {
-      await channels.#openChannel(key.slice("chan!".length), record as Map<string, unknown>);
+      const [, channel] = key.split("!") as [string, string];
+      channels.#keys.set((record as Map<string, string>).get("name")!, channel);
+      await channels.#openChannel(channel, record as Map<string, unknown>);
     }
     for await (const [key, record] of store.records("batch!")) {
       const writers = (record as string[]).map((name) => channels.#writers.get(name));
@@ -335,7 +341,13 @@ export class Channels implements AsyncDisposable {
     } catch (error) {
       // Before the first handshake the client does not know the box length; the store knows it from
       // before.
-      if (typeof stored !== "number") throw error;
+      if (typeof stored !== "number") {
+        throw new InvalidStateError(
+          "the client was never connected, and a new store needs the network's box length: await " +
+            "client.start() before openChannels(), or use ThinClient.connect()",
+          { cause: error },
+        );
+      }
     }
     if (typeof stored === "number") {
       if (network !== null && network < stored) {
@@ -354,14 +366,14 @@ export class Channels implements AsyncDisposable {
   async #openChannel(key: string, record: Map<string, unknown>): Promise<void> {
     if (record.get("kind") === "writer") {
       const saved = await loadWriter(this.#store, key);
+      if (this.#keys.get(saved.name) !== key) return;
       this.#writers.set(saved.name, new Writer(this.#writerContext(saved.name), saved));
-      this.#keys.set(saved.name, key);
     } else {
       const saved = await loadReader(this.#store, key);
       const reader = new Reader(this.#readerContext(), saved);
       await reader.loadParts();
+      if (this.#keys.get(saved.name) !== key) return;
       this.#readers.set(saved.name, reader);
-      this.#keys.set(saved.name, key);
       this.#scheduler.addReader(reader);
     }
   }
@@ -527,12 +539,29 @@ export class Channels implements AsyncDisposable {
     }
   }
 
-  /** Brings a channel into use whose records are durable. */
+  /** Brings a channel into use whose records are durable, unless its group is left meanwhile. */
   async #appear(name: string): Promise<void> {
-    const key = this.#keys.get(name)!;
-    await this.#openChannel(key, (await this.#store.get(`chan!${key}`)) as Map<string, unknown>);
+    const appearing = this.#load(name);
+    this.#appearing.add(appearing);
+    try {
+      await appearing;
+    } finally {
+      this.#appearing.delete(appearing);
+    }
+  }
+
+  async #load(name: string): Promise<void> {
+    const key = this.#keys.get(name);
+    if (key === undefined) return;
+    try {
+      await this.#openChannel(key, (await this.#store.get(`chan!${key}`)) as Map<string, unknown>);
+    } catch (error) {
+      if (this.#keys.get(name) !== key) return;
+      throw error;
+    }
     const writer = this.#writers.get(name);
     if (writer) this.#scheduler.addWriter(writer);
+    if (this.#closing) this.#end([name]);
   }
 
   /** A channel to send on. @throws ChannelNotFoundError. */
@@ -574,15 +603,23 @@ export class Channels implements AsyncDisposable {
   /**
    * Deletes a channel from this store, with its outbox and its read messages. Boxes at the replicas
    * stay there until they expire: see `Writer.delete`.
-   * @throws ChannelNotFoundError; InvalidStateError when one of its batches is still in the outbox;
-   * ChannelStoreError when the store does not accept it. Then the channel is still there: get its
-   * writer or reader again.
+   * @throws ChannelNotFoundError; InvalidStateError when one of its batches is still in the outbox,
+   * or a group needs it (see `Groups.leave`); ChannelStoreError when the store does not accept it.
+   * Then the channel is still there: get its writer or reader again.
    */
   async delete(name: string): Promise<void> {
     this.#checkOpen();
-    const key = this.#keys.get(name);
-    if (key === undefined) throw this.#notFound(name, "delete");
+    const deleting = this.#deleting.get(name);
+    if (deleting) return deleting;
     const writer = this.#writers.get(name);
+    if (!writer && !this.#readers.has(name)) throw this.#notFound(name, "delete");
+    const group = this.groups.groupWith(name);
+    if (group !== null) {
+      throw new InvalidStateError(
+        `channel ${JSON.stringify(name)} belongs to group ${JSON.stringify(group)}: leave it ` +
+          "with groups.leave()",
+      );
+    }
     for (const { writers } of this.#batches.values()) {
       if (!writer || !writers.includes(writer)) continue;
       throw new InvalidStateError(
@@ -590,28 +627,57 @@ export class Channels implements AsyncDisposable {
           "until it is stored",
       );
     }
-    const end = writer ?? this.#readers.get(name)!;
-    this.#scheduler.remove(end);
-    end.close();
+    const deletion = this.#deleteChannels([name], { keys: [], prefixes: [] });
+    this.#deleting.set(name, deletion);
     try {
-      await this.#deleteRecords(key);
-    } catch (error) {
-      // If the store can be read, the channel is what it was.
-      await this.#appear(name).catch(() => {});
-      throw error;
+      await deletion;
+    } finally {
+      this.#deleting.delete(name);
     }
-    this.#writers.delete(name);
-    this.#readers.delete(name);
-    this.#keys.delete(name);
-    this.contacts.heard(name);
   }
 
-  async #deleteRecords(key: string): Promise<void> {
-    // Its last changes are stored before the store is looked through, so that none comes after.
+  /** Deletes channels and other records in one transaction. */
+  async #deleteChannels(names: readonly string[], more: MoreRecords): Promise<void> {
+    this.#end(names);
+    try {
+      await this.#deleteRecords(names, more);
+    } catch (error) {
+      // If the store can be read, the channels are what they were.
+      for (const name of names) await this.#appear(name).catch(() => {});
+      throw error;
+    }
+    // Again: one of a group may have appeared meanwhile.
+    this.#end(names);
+    for (const name of names) {
+      this.#writers.delete(name);
+      this.#readers.delete(name);
+      this.#keys.delete(name);
+      this.contacts.heard(name);
+    }
+  }
+
+  #end(names: readonly string[]): void {
+    for (const name of names) {
+      const end = this.#writers.get(name) ?? this.#readers.get(name);
+      if (!end) continue;
+      this.#scheduler.remove(end);
+      end.close();
+    }
+  }
+
+  async #deleteRecords(names: readonly string[], more: MoreRecords): Promise<void> {
+    // Their last changes are stored before the store is looked through, so that none comes after.
     await this.#store.commit(() => {});
-    const keys = [`chan!${key}`, `cursor!${key}`, `fork!${key}`];
-    for (const kind of ["out", "in", "part", "boxes"]) {
-      for await (const found of this.#store.keys(`${kind}!${key}!`)) keys.push(found);
+    const keys = [...more.keys];
+    const prefixes = [...more.prefixes];
+    for (const name of names) {
+      const key = this.#keys.get(name);
+      if (key === undefined) continue;
+      keys.push(`chan!${key}`, `cursor!${key}`, `fork!${key}`);
+      for (const kind of ["out", "in", "part", "boxes"]) prefixes.push(`${kind}!${key}!`);
+    }
+    for (const prefix of prefixes) {
+      for await (const found of this.#store.keys(prefix)) keys.push(found);
     }
     await this.#store.commit((draft) => {
       for (const found of keys) draft.delete(found);
@@ -777,7 +843,11 @@ export class Channels implements AsyncDisposable {
     for (const writer of this.#writers.values()) writer.close();
     for (const reader of this.#readers.values()) reader.close();
     this.contacts.close();
+    this.groups.close();
     await this.#scheduler.stop();
+    // The makers of channels that are stored by now get them, but nothing can be sent on them.
+    await this.#store.commit(() => {}).catch(() => {});
+    await Promise.allSettled(this.#appearing);
     await this.#store.close();
   }
 

@@ -8,7 +8,7 @@ import { checkOptions } from "../bytes/options.js";
 import { firstIndexOf, generateKeypair, parseReadCap, readCapOf } from "../bacap/capabilities.js";
 import { messageBoxCounter } from "../bacap/message-box-index.js";
 import type { Clock } from "../clock/clock.js";
-import { ChannelNotFoundError } from "../errors/channel-errors.js";
+import { ChannelExistsError, ChannelNotFoundError } from "../errors/channel-errors.js";
 import { InvalidStateError, ProtocolError } from "../errors/errors.js";
 import type { ChannelClient } from "./channel-client.js";
 import type { NewChannel } from "./channels.js";
@@ -192,6 +192,7 @@ export class Contacts {
   #serial = 0;
   /** Cancelled exchanges, whose vouchers are being deleted. */
   readonly #cancelled = new Set<VoucherExchange>();
+  #isClosed = false;
   readonly #hooks: ExchangeHooks = {
     names: ({ name }) => channelNames(name),
     answer: async (record) =>
@@ -341,6 +342,12 @@ export class Contacts {
         `\`options.format\` must be "native" or "katzenqt", got ${String(format)}`,
       );
     }
+    if (this.#exchanges.has(`contact ${name}`)) {
+      throw new ChannelExistsError(
+        `there is already a contact ${JSON.stringify(name)}; open it with contacts.get(), cancel ` +
+          "it, or choose another name",
+      );
+    }
     return { ownName: displayName, format };
   }
 
@@ -378,6 +385,7 @@ export class Contacts {
         draft.put(exchangeKey(key), encodeRecord(record));
       });
       const exchange = this.#exchange(key, record);
+      if (this.#isClosed) exchange.close();
       this.#exchanges.set(placeOf(record), exchange);
       this.#start(exchange);
       return exchange;
@@ -414,9 +422,13 @@ export class Contacts {
 
   /** A contact. @throws ChannelNotFoundError. */
   async get(name: string): Promise<Contact> {
+    return new Contact(this.#context, this.#find(name));
+  }
+
+  #find(name: string): VoucherExchange {
     this.#context.checkOpen();
     const exchange = this.#exchanges.get(`contact ${name}`);
-    if (exchange) return new Contact(this.#context, exchange);
+    if (exchange) return exchange;
     throw new ChannelNotFoundError(
       `the store has no contact ${JSON.stringify(name)}; contacts.list() shows its contacts`,
     );
@@ -451,10 +463,11 @@ export class Contacts {
    */
   async cancel(name: string): Promise<void> {
     const { scheduler } = this.#context;
-    await this.get(name);
-    const exchange = this.#exchanges.get(`contact ${name}`)!;
+    const exchange = this.#find(name);
     const isOver = exchange.isOver;
     await exchange.cancel();
+    // It may have been cancelled twice, and the name taken again.
+    if (this.#exchanges.get(`contact ${name}`) !== exchange) return;
     this.#exchanges.delete(`contact ${name}`);
     this.#cancelled.add(exchange);
     if (!isOver || exchange.record.failure !== null) {
@@ -480,6 +493,7 @@ export class Contacts {
 
   /** Ends all waiting. @internal */
   close(): void {
+    this.#isClosed = true;
     for (const exchange of this.#exchanges.values()) exchange.close();
     for (const exchange of this.#cancelled) exchange.close();
   }

@@ -54,8 +54,11 @@ const MAX_NAME_LENGTH = 150;
 const NEXT_KEY = "meta!nextGroup";
 /** How many bytes sealing adds to a list of members. */
 const SEAL_OVERHEAD = 359;
-/** The largest distance, in boxes, at which two indices are compared: seconds of computation. */
-const MAX_DISTANCE = 50_000n;
+/**
+ * How many steps from index to index may be made to compare the streams of one root key: a second
+ * of computation. A stranger chooses the indices, and how often he introduces one.
+ */
+const MAX_STEPS = 50_000;
 /**
  * The most streams that are read for one root key. A member of katzenqt may have two: see
  * `Group.#speaking`. A stranger could announce any number, each of which must be compared with
@@ -86,6 +89,20 @@ export interface GroupInfo {
   readonly failure: string | null;
 }
 
+/** A newcomer who is being admitted: {@link Group.induct}. */
+export interface Induction {
+  /**
+   * Resolves with the newcomer's display name when the answer is stored. The newcomer chose it: show
+   * it with care.
+   * @throws (rejects) InvalidStateError when the newcomer cannot be admitted, the group was left, or
+   * the channels were closed.
+   */
+  taken(options?: {
+    /** Aborting ends the wait with the signal's reason; the induction continues. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<string>;
+}
+
 interface SavedGroup {
   readonly key: string;
   readonly name: string;
@@ -98,10 +115,28 @@ interface SavedMember extends GroupMember {
   readonly root: string;
 }
 
+/** A member whose channel is not in use yet. */
+interface ComingMember extends SavedMember {
+  readonly readCap: ReadCap;
+}
+
+interface Addition {
+  readonly members: readonly ComingMember[];
+  readonly deliveries: readonly Delivery[];
+}
+
+/** Records that are deleted together with channels. */
+export interface MoreRecords {
+  readonly keys: readonly string[];
+  /** The beginnings of further keys. */
+  readonly prefixes: readonly string[];
+}
+
 /** What groups need from the channels around them. */
 export interface GroupsContext extends ContactsContext {
   readonly boxLength: () => number;
-  deleteChannel(name: string): Promise<void>;
+  /** Deletes channels and other records in one transaction. */
+  deleteChannels(names: readonly string[], more: MoreRecords): Promise<void>;
   /** Says that a message is in the outbox of a channel, so that answers may come soon. */
   sent(name: string): void;
 }
@@ -151,7 +186,7 @@ export class Groups {
     names: ({ group, role }) => (role === "newcomer" ? [ownChannelOf(group!)] : []),
     answer: async (record) => this.#of(record).answer(record),
     finish: (draft, record, answer) => this.#of(record).finish(draft, record, answer),
-    finished: async (record) => this.#of(record).finished(),
+    finished: async (record) => this.#of(record).finished(record),
   };
 
   #of(record: ExchangeRecord): Group {
@@ -285,6 +320,19 @@ export class Groups {
     await group.leave();
     this.#groups.delete(name);
   }
+
+  /** The group that a channel belongs to; null if it is none. @internal */
+  groupWith(channel: string): string | null {
+    for (const group of this.#groups.values()) {
+      if (group.ownChannel === channel || group.hasMember(channel)) return group.name;
+    }
+    return null;
+  }
+
+  /** Ends all loops over messages. @internal */
+  close(): void {
+    for (const group of this.#groups.values()) group.close();
+  }
 }
 
 /** A group: our channel, and those of the other members. */
@@ -301,10 +349,16 @@ export class Group {
   /** Members by channel. */
   readonly #members = new Map<string, SavedMember>();
   /** Members whose transaction is in progress. */
-  #coming: (SavedMember & { readonly readCap: ReadCap })[] = [];
+  #coming: ComingMember[] = [];
   readonly #order: MessageOrder;
   readonly #kept: Introductions;
-  #induction: Delivery[] = [];
+  /** The steps that were made to compare streams, by root key. */
+  readonly #steps = new Map<string, number>();
+  /** What the end of an exchange adds to the group, until that is durable. */
+  readonly #finishing = new WeakMap<ExchangeRecord, Addition>();
+  /** The channels of the members that answers to newcomers named, by exchange. */
+  readonly #told = new Map<string, ReadonlySet<string>>();
+  #leaving: Promise<void> | null = null;
 
   /** @internal */
   constructor(context: GroupsContext, contacts: Contacts, saved: SavedGroup) {
@@ -318,6 +372,7 @@ export class Group {
     this.#order = new MessageOrder({
       clock,
       scheduler,
+      checkOpen: () => this.#checkOpen(),
       displayName: this.displayName,
       members: () => this.#members.values(),
       speaking: () => this.#speaking(),
@@ -343,8 +398,7 @@ export class Group {
   async reload(): Promise<void> {
     await this.load();
     // The commit that failed may be stored all the same; then its members are still to appear.
-    this.#coming = this.#coming.filter(({ channel }) => this.#members.has(channel));
-    this.#induction = [];
+    this.#coming = this.#coming.filter(({ channel }) => this.#members.delete(channel));
   }
 
   /** The channel that we send on: `Channels.writer`. */
@@ -355,6 +409,23 @@ export class Group {
   /** The channels of the other members. @internal */
   memberChannels(): Iterable<string> {
     return this.#members.keys();
+  }
+
+  /** Whether a channel is one of a member. @internal */
+  hasMember(channel: string): boolean {
+    return this.#members.has(channel);
+  }
+
+  /** @throws InvalidStateError when the channels are closed, or the group is left. */
+  #checkOpen(): void {
+    this.#context.checkOpen();
+    this.#checkNotLeft();
+  }
+
+  /** Called in each transaction that adds to the group. @throws InvalidStateError. */
+  #checkNotLeft(): void {
+    if (!this.#leaving) return;
+    throw new InvalidStateError(`group ${JSON.stringify(this.name)} was left`);
   }
 
   get #joining(): VoucherExchange | null {
@@ -412,14 +483,33 @@ export class Group {
    * arriving message shows which of the two is right.
    */
   #speaking(): SavedMember[] {
-    const all = [...this.#members.values()];
+    return this.#streams((same) => [same.at(-1)!]);
+  }
+
+  /**
+   * The members with all streams that may be theirs. A newcomer is told all of them, because any
+   * member may announce a wrong one last.
+   */
+  #perhapsSpeaking(): SavedMember[] {
+    return this.#streams((same) => same);
+  }
+
+  /** @param ofSilent chooses from the streams of one root key, of which none has a message yet. */
+  #streams(ofSilent: (same: SavedMember[]) => SavedMember[]): SavedMember[] {
+    const byRoot = new Map<string, SavedMember[]>();
+    for (const member of this.#members.values()) {
+      const same = byRoot.get(member.root);
+      if (same) same.push(member);
+      else byRoot.set(member.root, [member]);
+    }
     const hasSpoken = ({ channel }: SavedMember): boolean =>
       this.#context.has(channel) && this.#context.readerNow(channel).acknowledged !== null;
-    return all.filter((member, i) => {
-      const same = all.filter(({ root }) => root === member.root);
-      if (same.length === 1) return true;
-      return same.some(hasSpoken) ? hasSpoken(member) : same.at(-1) === all[i];
-    });
+    const chosen = new Set<SavedMember>();
+    for (const same of byRoot.values()) {
+      const speaking = same.length === 1 ? same : same.filter(hasSpoken);
+      for (const member of speaking.length > 0 ? speaking : ofSilent(same)) chosen.add(member);
+    }
+    return [...this.#members.values()].filter((member) => chosen.has(member));
   }
 
   /**
@@ -429,9 +519,8 @@ export class Group {
    * data directory does when it ends.
    * @param voucher 32 bytes, from the newcomer.
    * @param options `history`: whether the newcomer can read earlier messages; `true` by default.
-   * @returns `taken`, a promise of the newcomer's name that resolves when the answer is stored.
-   * @throws TypeError, RangeError; InvalidStateError when we are not a member yet, know the voucher,
-   * or read 256 members already.
+   * @throws TypeError, RangeError; InvalidStateError when we are not a member yet or not any more,
+   * know the voucher, or read 256 members already.
    */
   async induct(
     voucher: PlainBytes,
@@ -439,11 +528,8 @@ export class Group {
       /** Whether the newcomer can read earlier messages; `true` by default. */
       readonly history?: boolean | undefined;
     } = {},
-  ): Promise<{
-    /** Resolves with the newcomer's display name when the answer is stored. */
-    readonly taken: (signal?: AbortSignal) => Promise<string>;
-  }> {
-    this.#context.checkOpen();
+  ): Promise<Induction> {
+    this.#checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);
     checkFlag("options.history", options.history, true);
@@ -461,41 +547,46 @@ export class Group {
     this.#contacts.checkUnknown(voucher);
     // Named by a number: the voucher is secret, and a part of its hash would not be clearer.
     const name = this.#contacts.freeName(`induct ${this.name}`);
-    const exchange = await this.#contacts.begin([], async () => ({
+    const record: ExchangeRecord = {
       ...blankRecord(name, "member", this.displayName, this.format),
       state: "received",
       group: this.name,
       isHistoryOpen: options.history !== false,
       voucher: copyBytes(voucher),
-    }));
+    };
+    const make = async (): Promise<ExchangeRecord> => record;
+    const exchange = await this.#contacts.begin([], make, () => this.#checkNotLeft());
     return {
-      taken: async (signal) => {
-        await exchange.over(signal);
+      taken: async (waiting = {}) => {
+        checkOptions("options", waiting, ["signal"]);
+        await exchange.over(waiting.signal);
         const { state, failure, theirName } = exchange.record;
         if (state === "answered") return theirName!;
-        throw new InvalidStateError(
-          `the newcomer was not admitted: ${failure ?? "the channels were closed"}`,
-        );
+        this.#checkOpen();
+        throw new InvalidStateError(`the newcomer was not admitted: ${failure}`);
       },
     };
   }
 
-  /** We and the other members, with the ReadCaps of all channels. */
-  async #allMembers(isHistoryOpen: boolean): Promise<KatzenqtMember[]> {
-    const writer = await this.#context.writer(this.ownChannel);
-    const own = await writer.invitation({ history: isHistoryOpen });
-    const list: KatzenqtMember[] = [{ displayName: this.displayName, readCap: own.readCap }];
-    for (const { displayName, channel } of this.#speaking()) {
-      const reader = await this.#context.reader(channel);
-      list.push({ displayName, readCap: isHistoryOpen ? reader.readCap() : reader.capFromHere() });
-    }
-    return list;
+  /** The other members as a newcomer is told them, with the channels on which we read them. */
+  #othersFor({ isHistoryOpen }: ExchangeRecord): (KatzenqtMember & { readonly channel: string })[] {
+    return this.#perhapsSpeaking().map(({ displayName, channel }) => {
+      const reader = this.#context.readerNow(channel);
+      const readCap = isHistoryOpen ? reader.readCap() : reader.capFromHere();
+      return { displayName, readCap, channel };
+    });
   }
 
   /** The list for a newcomer, as far as it fits into one box; we come first. @internal */
   async answer(record: ExchangeRecord): Promise<Bytes> {
-    const all = await this.#allMembers(record.isHistoryOpen);
-    return encodeKatzenqtMembers(all.slice(0, this.#fitting(all)));
+    const writer = await this.#context.writer(this.ownChannel);
+    const { readCap } = await writer.invitation({ history: record.isHistoryOpen });
+    const own: KatzenqtMember = { displayName: this.displayName, readCap };
+    const others = this.#othersFor(record);
+    const all = [own, ...others];
+    const count = this.#fitting(all);
+    this.#told.set(record.name, new Set(others.slice(0, count - 1).map(({ channel }) => channel)));
+    return encodeKatzenqtMembers(all.slice(0, count));
   }
 
   #fitting(all: readonly KatzenqtMember[]): number {
@@ -522,10 +613,12 @@ export class Group {
         },
       ]);
       const own = rootOf(readCapOf(record.messageWriteCap!));
+      const added: ComingMember[] = [];
       for (const member of members) {
         if (rootOf(member.readCap) === own || resultOf(this.#isKnown(member.readCap))) continue;
-        this.#compose(draft, member);
+        added.push(this.#compose(draft, member));
       }
+      this.#finishing.set(record, { members: added, deliveries: [] });
       return { theirName: members[0]!.displayName };
     }
     // Before anything is changed.
@@ -533,56 +626,54 @@ export class Group {
     const displayName = fitName(record.theirName);
     const newcomer = { displayName, readCap: record.theirReadCap! };
     const isNew = !resultOf(this.#isKnown(newcomer.readCap));
-    const theirChannel = isNew ? this.#compose(draft, newcomer) : null;
+    const members = isNew ? [this.#compose(draft, newcomer)] : [];
     const writer = this.#context.writerNow(this.ownChannel);
     // The newcomer is introduced to everybody; the newcomer also needs the members that did not fit
     // into the answer.
     const rest = this.#introductions(record);
+    const deliveries: Delivery[] = [];
     for (const member of [newcomer, ...rest]) {
       const bytes = encodeKatzenqtMessage({ type: "introduction", member });
       const index = writer.nextIndex;
-      this.#induction.push(writer.composeMessage(draft, bytes));
+      deliveries.push(writer.composeMessage(draft, bytes));
       this.#kept.keep(draft, rootOf(member.readCap), bytes, index);
     }
-    return { theirChannel };
+    this.#finishing.set(record, { members, deliveries });
+    return { theirChannel: members[0]?.channel ?? null };
   }
 
-  /** The members that the answer to the newcomer left out. */
+  /**
+   * The members that the answer to the newcomer left out; all, if the answer was made before a
+   * restart. Whoever knows a member ignores that it is introduced.
+   */
   #introductions(record: ExchangeRecord): KatzenqtMember[] {
-    const all: KatzenqtMember[] = [
-      {
-        displayName: this.displayName,
-        readCap: this.#context.writerNow(this.ownChannel).readCap(),
-      },
-    ];
-    for (const { displayName, channel } of this.#speaking()) {
-      const reader = this.#context.readerNow(channel);
-      const readCap = record.isHistoryOpen ? reader.readCap() : reader.capFromHere();
-      all.push({ displayName, readCap });
-    }
-    return all.slice(this.#fitting(all));
+    const told = this.#told.get(record.name);
+    return this.#othersFor(record).filter(({ channel }) => told?.has(channel) !== true);
   }
 
   /** @internal */
-  async finished(): Promise<void> {
+  async finished(record: ExchangeRecord): Promise<void> {
+    const { members, deliveries } = this.#finishing.get(record)!;
+    this.#told.delete(record.name);
     this.#context.release([this.ownChannel]);
     if (!this.#context.writers.has(this.ownChannel)) await this.#context.appear([this.ownChannel]);
-    await this.#appear();
+    await this.#appear(members);
     const writer = await this.#context.writer(this.ownChannel);
-    for (const delivery of this.#induction.splice(0)) writer.committedMessage(delivery);
+    for (const delivery of deliveries) writer.committedMessage(delivery);
     this.#context.sent(this.ownChannel);
   }
 
-  /** Adds a member, which is not known yet, to a transaction; returns the channel to read it. */
-  #compose(draft: Draft, { displayName, readCap }: KatzenqtMember): string {
+  /** Adds a member, which is not known yet, to a transaction; call {@link #appear} after it. */
+  #compose(draft: Draft, { displayName, readCap }: KatzenqtMember): ComingMember {
     const root = rootOf(readCap);
     let n = this.#members.size + this.#coming.length + 1;
     while (this.#context.isTaken(`${this.ownChannel}: ${n}`)) n++;
     const channel = `${this.ownChannel}: ${n}`;
     this.#context.compose(draft, [{ kind: "reader", name: channel, readCap }]);
     draft.put(`member!${this.#key}!${keyNumber(n)}`, { displayName, channel, root });
-    this.#coming.push({ displayName, channel, root, readCap });
-    return channel;
+    const member = { displayName, channel, root, readCap };
+    this.#coming.push(member);
+    return member;
   }
 
   /** The capabilities with a root key of members, and of those whose transaction is in progress. */
@@ -597,19 +688,25 @@ export class Group {
 
   /**
    * Whether a member's stream is already read, starting at any of its boxes, or too many with its
-   * root key. It yields now and then, because comparing takes long.
+   * root key, or comparing them has taken too long. It yields now and then.
    */
   *#isKnown(readCap: ReadCap): Generator<undefined, boolean> {
-    const caps = this.#capsOf(rootOf(readCap));
+    const root = rootOf(readCap);
+    const caps = this.#capsOf(root);
     if (caps.length >= MAX_STREAMS) return true;
-    for (const cap of caps) if (yield* isSameStream(cap, readCap)) return true;
+    for (const cap of caps) {
+      const steps = (this.#steps.get(root) ?? 0) + stepsBetween(cap, readCap);
+      if (steps > MAX_STEPS) return true;
+      this.#steps.set(root, steps);
+      if (yield* isSameStream(cap, readCap)) return true;
+    }
     return false;
   }
 
-  async #appear(): Promise<void> {
-    const members = this.#coming;
-    this.#coming = [];
+  /** Reads members whose transaction is durable. */
+  async #appear(members: readonly ComingMember[]): Promise<void> {
     await this.#context.appear(members.map(({ channel }) => channel));
+    this.#coming = this.#coming.filter((member) => !members.includes(member));
     for (const { displayName, channel, root } of members) {
       this.#members.set(channel, { displayName, channel, root });
     }
@@ -620,10 +717,10 @@ export class Group {
    * Sends to all members; durable here when it resolves.
    * @param message a text, or another message of a conversation. `send` adds the names of the
    * messages that were seen before it (`after`), so that others can show messages in their order.
-   * @throws as `Writer.send`; InvalidStateError when the group was not joined yet.
+   * @throws as `Writer.send`; InvalidStateError when the group was not joined yet, or was left.
    */
   async send(message: string | KatzenqtMessage): Promise<Delivery> {
-    this.#context.checkOpen();
+    this.#checkOpen();
     if (!this.isJoined) {
       throw new InvalidStateError(
         `group ${JSON.stringify(this.name)} was not joined yet: wait for joined()`,
@@ -641,11 +738,12 @@ export class Group {
 
   /**
    * The messages of all other members as they come. A message waits until the messages that its
-   * sender had seen were yielded, for a minute at most, because they may be lost. Members who are
-   * introduced are read from then on, up to 256; the same member may be introduced several times.
+   * sender had seen were yielded, for a minute at most, because they may be lost; after a long wait,
+   * the next ones of that member do not wait for a minute. Members who are introduced are read from then on, up to 256; the same member may be introduced several times.
    * As with `Reader.messages`, asking for the next message acknowledges the one before, and a
    * message that was not acknowledged comes again after a crash.
-   * @throws (rejects) as `Reader.messages`; TypeError for an unknown option.
+   * @throws (rejects) as `Reader.messages`; InvalidStateError when the group was left; TypeError for
+   * an unknown option.
    */
   async *messages(
     options: {
@@ -654,7 +752,7 @@ export class Group {
     } = {},
   ): AsyncGenerator<GroupMessage, void, undefined> {
     checkOptions("options", options, ["signal"]);
-    this.#context.checkOpen();
+    this.#checkOpen();
     yield* this.#order.messages(options.signal);
   }
 
@@ -674,13 +772,15 @@ export class Group {
       if (done) break;
       await this.#context.clock.sleep(0);
     }
+    const added: ComingMember[] = [];
     await this.#context.store.commit((draft) => {
+      this.#checkNotLeft();
       // Another loop over the messages may have added it meanwhile.
       const caps = this.#capsOf(rootOf(member.readCap));
       if (this.#isFull || caps.some((cap) => equalBytes(cap, member.readCap))) return;
-      this.#compose(draft, member);
+      added.push(this.#compose(draft, member));
     });
-    await this.#appear();
+    await this.#appear(added);
   }
 
   /** Sends again what the network may have lost. @internal */
@@ -689,22 +789,38 @@ export class Group {
   }
 
   /** @internal */
-  async leave(): Promise<void> {
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave().catch((error: unknown) => {
+      this.#leaving = null;
+      throw error;
+    });
+    return this.#leaving;
+  }
+
+  async #leave(): Promise<void> {
+    // After this no transaction adds anything to the group.
+    await this.#context.store.commit(() => {});
     for (const name of this.#contacts.exchangesOf(this.name)) await this.#contacts.drop(name);
     this.#context.release([this.ownChannel]);
-    const channels = [this.ownChannel, ...this.#members.keys()];
-    for (const channel of channels) {
-      if (this.#context.has(channel)) await this.#context.deleteChannel(channel);
-    }
-    const keys = [`group!${this.#key}`];
-    for (const prefix of [`member!${this.#key}!`, this.#kept.prefix]) {
-      for await (const key of this.#context.store.keys(prefix)) keys.push(key);
-    }
-    await this.#context.store.commit((draft) => {
-      for (const key of keys) draft.delete(key);
+    const members = [...this.#members.keys(), ...this.#coming.map(({ channel }) => channel)];
+    await this.#context.deleteChannels([this.ownChannel, ...members], {
+      keys: [`group!${this.#key}`],
+      prefixes: [`member!${this.#key}!`, this.#kept.prefix],
     });
     this.#kept.close();
+    this.close();
   }
+
+  /** Ends the loops over its messages. @internal */
+  close(): void {
+    this.#order.close();
+  }
+}
+
+/** How many boxes lie between the first ones of two ReadCaps. */
+function stepsBetween(one: ReadCap, other: ReadCap): number {
+  const [first, second] = [firstIndexOf(one), firstIndexOf(other)].map(messageBoxCounter);
+  return Math.abs(Number(second! - first!));
 }
 
 /**
@@ -713,10 +829,8 @@ export class Group {
  */
 function* isSameStream(one: ReadCap, other: ReadCap): Generator<undefined, boolean> {
   const [first, second] = [firstIndexOf(one), firstIndexOf(other)];
-  const distance = messageBoxCounter(second) - messageBoxCounter(first);
-  const [from, to] = distance >= 0n ? [first, second] : [second, first];
-  // A stranger chooses the counter, so the distance must be limited.
-  if (distance > MAX_DISTANCE || distance < -MAX_DISTANCE) return true;
+  const isInOrder = messageBoxCounter(first) <= messageBoxCounter(second);
+  const [from, to] = isInOrder ? [first, second] : [second, first];
   let index = from;
   for (let at = messageBoxCounter(from), steps = 1; at < messageBoxCounter(to); at++, steps++) {
     index = nextMessageBoxIndex(index);

@@ -34,7 +34,7 @@ export type {
 export type { Delivery, DeliveryState, Invitation, Writer } from "./writer.js";
 export type { Message, MessageKind, MessagesOptions, Reader } from "./reader.js";
 export type { Contact, ContactInfo, ContactOptions, Contacts } from "./contacts.js";
-export type { Group, GroupInfo, GroupOptions, Groups } from "./groups.js";
+export type { Group, GroupInfo, GroupOptions, Groups, Induction } from "./groups.js";
 export type { GroupMember, GroupMessage } from "./message-order.js";
 export type { VoucherRole, VoucherState } from "./voucher-exchange.js";
 export {

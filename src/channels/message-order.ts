@@ -20,6 +20,13 @@ import { Waiters } from "./waiters.js";
 const MAX_CAUSES = 16;
 /** Longest wait for a message that another one names, because it may be lost, in ms. */
 const HOLD_MS = 60_000;
+/**
+ * After a wait of at least `longMs`, the messages of that member do not wait for `restMs`. Otherwise
+ * each of them could wait for a minute in its turn: a member whose own messages wait for something
+ * that never comes would hold up everybody who answers them, and thousands of messages would take
+ * days.
+ */
+const AFTER_WAIT = { longMs: HOLD_MS / 2, restMs: HOLD_MS };
 
 /** A member of a group, as this store knows it. */
 export interface GroupMember {
@@ -45,6 +52,8 @@ export interface GroupMessage {
 export interface MessageOrderContext {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
+  /** @throws InvalidStateError when the channels are closed, or the group was left. */
+  checkOpen(): void;
   /** Our name as the others see it. */
   readonly displayName: string;
   /** All members that are read. */
@@ -66,7 +75,9 @@ export class MessageOrder {
   readonly #seen = new Map<string, bigint>();
   /** The last message of each channel that one of our messages named. */
   readonly #named = new Map<string, bigint>();
-  /** Loops that wait for a member who is not followed yet. */
+  /** Until when the messages of a channel do not wait, by the monotonic clock. */
+  readonly #restUntil = new Map<string, number>();
+  /** Loops that wait for a member who is not followed yet, or for their end. */
   readonly #newcomers = new Waiters();
 
   constructor(context: MessageOrderContext) {
@@ -79,23 +90,33 @@ export class MessageOrder {
    */
   causes(): KatzenqtCause[] {
     const causes: KatzenqtCause[] = [];
-    const speaking = this.#context.speaking();
-    for (const { channel, displayName } of speaking) {
+    for (const [name, { channel }] of this.#membersByName()) {
       const id = this.#seen.get(channel);
       if (id === undefined || this.#named.get(channel) === id) continue;
-      if (this.#memberNamed(displayName, speaking)) causes.push({ name: displayName, id });
+      causes.push({ name, id });
     }
     return causes.slice(-MAX_CAUSES);
   }
 
-  /** The only member with that name; null if there is none, or several. */
-  #memberNamed(name: string, speaking: readonly GroupMember[]): GroupMember | null {
-    const named = speaking.filter((member) => member.displayName === name);
-    return named.length === 1 && name !== this.#context.displayName ? named[0]! : null;
+  /** The members by name, without those who share theirs with another member or with us. */
+  #membersByName(): ReadonlyMap<string, GroupMember> {
+    const members = new Map<string, GroupMember>();
+    const shared = new Set([this.#context.displayName]);
+    for (const member of this.#context.speaking()) {
+      if (members.has(member.displayName)) shared.add(member.displayName);
+      else members.set(member.displayName, member);
+    }
+    for (const name of shared) members.delete(name);
+    return members;
   }
 
   /** There is a new member to follow. */
   memberAppeared(): void {
+    this.#newcomers.wake();
+  }
+
+  /** Ends the loops over the messages: the channels are closed, or the group was left. */
+  close(): void {
     this.#newcomers.wake();
   }
 
@@ -115,6 +136,7 @@ export class MessageOrder {
     try {
       for (;;) {
         const { wakes } = this.#newcomers;
+        this.#context.checkOpen();
         await this.#follow(ends, stopped);
         const end = this.#next(ends);
         if (!end) {
@@ -128,7 +150,11 @@ export class MessageOrder {
           timer.abort();
           continue;
         }
-        const { sender, box, message } = end.head!;
+        const { sender, box, message, heldAt, hasWaited } = end.head!;
+        const now = this.#context.clock.monotonic();
+        if (hasWaited && now - heldAt >= AFTER_WAIT.longMs) {
+          this.#restUntil.set(sender.channel, now + AFTER_WAIT.restMs);
+        }
         if (message?.type === "introduction") await this.#context.introduced(message.member);
         // Set before the message is yielded: an application that answers at once has seen it.
         this.#seen.set(sender.channel, box.id);
@@ -163,8 +189,9 @@ export class MessageOrder {
         const heldAt = this.#context.clock.monotonic();
         const { displayName, channel } = end.sender;
         const sender = { displayName, channel };
-        end.head = { sender, box, message: messageOf(box), heldAt };
-        this.#expect(end.head.message);
+        const head = { sender, box, message: messageOf(box), heldAt, known: 0, hasWaited: false };
+        end.head = head;
+        this.#expect(head.message);
       });
       // A caller who waits for this promise gets its error; after the loop has ended nobody does.
       end.pending.catch(() => {});
@@ -176,58 +203,68 @@ export class MessageOrder {
   /** The channel whose message is yielded next. */
   #next(ends: Map<string, End>): End | null {
     const now = this.#context.clock.monotonic();
-    const speaking = this.#context.speaking();
+    const members = this.#membersByName();
     let oldest: End | null = null;
     for (const end of ends.values()) {
-      if (!end.head) continue;
-      if (this.#isDue(end.head.message, speaking)) return end;
-      if (
-        now - end.head.heldAt >= HOLD_MS &&
-        (oldest?.head?.heldAt ?? Infinity) > end.head.heldAt
-      ) {
+      const { head } = end;
+      if (!head) continue;
+      const isResting = now < (this.#restUntil.get(head.sender.channel) ?? -Infinity);
+      if (isResting || this.#isDue(head, members)) return end;
+      head.hasWaited = true;
+      if (now - head.heldAt >= HOLD_MS && (oldest?.head?.heldAt ?? Infinity) > head.heldAt) {
         oldest = end;
       }
     }
     return oldest;
   }
 
-  #isDue(message: KatzenqtMessage | null, speaking: readonly GroupMember[]): boolean {
-    return this.#missing(message, speaking).next().done === true;
+  #isDue(head: Head, members: ReadonlyMap<string, GroupMember>): boolean {
+    const after = head.message?.after ?? [];
+    // A stranger may name a thousand, so each is looked at until it was seen, and then never again.
+    while (head.known < after.length && !this.#missing(after[head.known]!, members)) head.known++;
+    return head.known === after.length;
   }
 
   /** Asks soon for the messages that a message waits for: their boxes are there. */
   #expect(message: KatzenqtMessage | null): void {
-    for (const { channel } of this.#missing(message, this.#context.speaking())) {
-      this.#context.readerNow(channel).hurry();
+    const members = this.#membersByName();
+    for (const cause of message?.after ?? []) {
+      const member = this.#missing(cause, members);
+      if (member) this.#context.readerNow(member.channel).hurry();
     }
     this.#context.scheduler.kick();
   }
 
-  /** The members of whom a message names one that was not seen yet. */
-  *#missing(
-    message: KatzenqtMessage | null,
-    speaking: readonly GroupMember[],
-  ): Generator<GroupMember, void> {
-    for (const { name, id } of message?.after ?? []) {
-      const member = this.#memberNamed(name, speaking);
-      if (!member || (this.#seen.get(member.channel) ?? -1n) >= id) continue;
-      // A newcomer without the history never gets what was sent before.
-      const readCap = this.#context.readerNow(member.channel).readCap();
-      if (id >= messageBoxCounter(firstIndexOf(readCap))) yield member;
-    }
+  /** The member whose message is named, if it was not seen yet; else null. */
+  #missing(
+    { name, id }: KatzenqtCause,
+    members: ReadonlyMap<string, GroupMember>,
+  ): GroupMember | null {
+    const member = members.get(name);
+    if (!member || (this.#seen.get(member.channel) ?? -1n) >= id) return null;
+    // A newcomer without the history never gets what was sent before.
+    const readCap = this.#context.readerNow(member.channel).readCap();
+    return id >= messageBoxCounter(firstIndexOf(readCap)) ? member : null;
   }
+}
+
+/** The next message of a channel. */
+interface Head {
+  readonly sender: GroupMember;
+  readonly box: Message;
+  readonly message: KatzenqtMessage | null;
+  readonly heldAt: number;
+  /** How many of the messages that it names, from the first one on, do not have to be waited for. */
+  known: number;
+  /** Whether it was not due when it was looked at. */
+  hasWaited: boolean;
 }
 
 interface End {
   readonly sender: GroupMember;
   readonly iterator: AsyncIterator<Message>;
   pending: Promise<void> | null;
-  head: {
-    readonly sender: GroupMember;
-    readonly box: Message;
-    readonly message: KatzenqtMessage | null;
-    readonly heldAt: number;
-  } | null;
+  head: Head | null;
 }
 
 function messageOf(box: Message): KatzenqtMessage | null {

@@ -300,17 +300,22 @@ export class Reader implements AsyncIterable<Message> {
     throw new InvalidStateError(`the channels are closed: channel ${JSON.stringify(this.name)}`);
   }
 
-  /** The messages as a stream, one per chunk; taking a chunk acknowledges the one before. */
+  /**
+   * The messages as a stream, one per chunk; taking a chunk acknowledges the one before. Messages
+   * without content (deleted, lost or too long) are left out: {@link messages} yields them too.
+   */
   readable(): ReadableStream<Uint8Array> {
-    let iterator: AsyncIterator<Message> | null = null;
+    let iterator: AsyncIterator<Message, void> | null = null;
     const abort = new AbortController();
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
           iterator ??= this.messages({ signal: abort.signal });
-          const { value, done } = await iterator.next();
-          if (done) controller.close();
-          else controller.enqueue((value as Message).bytes);
+          let next: IteratorResult<Message, void>;
+          do next = await iterator.next();
+          while (!next.done && next.value.kind !== "message" && next.value.kind !== "other");
+          if (next.done) controller.close();
+          else controller.enqueue(next.value.bytes);
         },
         cancel: async (reason) => {
           abort.abort(reason);
@@ -526,6 +531,8 @@ export class Reader implements AsyncIterable<Message> {
 
   /** Stores the time of an attempt now and then, so that a long absence is noticed. */
   #noteQuestion(): void {
+    // A deleted channel must not get new records.
+    if (this.#closed) return;
     const now = this.#context.scheduler.date();
     if (Math.abs(now - this.#askedAt) < NOTE_MS) return;
     this.#askedAt = now;

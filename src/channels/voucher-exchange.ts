@@ -21,7 +21,7 @@ import { firstIndexOf, readCapOf } from "../bacap/capabilities.js";
 import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { InvalidStateError, hasCode } from "../errors/errors.js";
-import type { ChannelClient } from "./channel-client.js";
+import { BOX_PATIENCE_MS, type ChannelClient } from "./channel-client.js";
 import { Pauses } from "./pauses.js";
 import type { ReadSource, Scheduler, Task, WriteSource } from "./scheduler.js";
 import { type ChannelStore, type Draft, field } from "./store.js";
@@ -374,7 +374,8 @@ export class VoucherExchange implements WriteSource, ReadSource {
     this.#isDoubtful = false;
     try {
       const { streamWriteCap } = this.#record;
-      await client.write(streamWriteCap!, this.#box(n), bytes, { signal, ifExists: "error" });
+      const options = { signal, timeoutMs: BOX_PATIENCE_MS, ifExists: "error" } as const;
+      await client.write(streamWriteCap!, this.#box(n), bytes, options);
     } catch (error) {
       this.#isDoubtful = true;
       throw error;
@@ -461,7 +462,8 @@ export class VoucherExchange implements WriteSource, ReadSource {
 
   async #retract(signal: AbortSignal): Promise<void> {
     const { client, store } = this.#context;
-    await client.tombstone(this.#record.streamWriteCap!, this.#box(0), { signal });
+    const options = { signal, timeoutMs: BOX_PATIENCE_MS };
+    await client.tombstone(this.#record.streamWriteCap!, this.#box(0), options);
     await store.commit((draft) => draft.delete(exchangeKey(this.key)));
     this.#isGone = true;
     this.#closed = true;
@@ -473,7 +475,8 @@ export class VoucherExchange implements WriteSource, ReadSource {
     const startedAt = scheduler.now();
     try {
       const readCap = readCapOf(this.#record.streamWriteCap!);
-      const { plaintext } = await client.read(readCap, index, { wait: false, signal });
+      const options = { wait: false, signal, timeoutMs: BOX_PATIENCE_MS };
+      const { plaintext } = await client.read(readCap, index, options);
       return copyBytes(plaintext);
     } catch (error) {
       if (!hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) throw error;

@@ -13,7 +13,7 @@ import { type CallOptions, checkCallOptions } from "../client/call-options.js";
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { firstIndexOf, generateKeypair, readCapOf, withIndex } from "../bacap/capabilities.js";
 import { RequestTimeoutError, hasCode } from "../errors/errors.js";
-import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
+import { BOX_PATIENCE_MS, type ChannelClient, type DiagnosticsHook } from "./channel-client.js";
 import { ChannelForkedError, ChannelStoreError } from "../errors/channel-errors.js";
 import {
   type ChannelFormat,
@@ -250,25 +250,43 @@ export class Writer {
    * Deletes a message at the replicas: its boxes become tombstones, also for readers who have not
    * read it. The deletion goes through the outbox like a message. A message of several boxes must
    * have been sent from this store.
-   * @throws RangeError when `id` is not a message of this channel; and as {@link send}.
+   * @param id of a `Delivery` or a `Message`: a message is deleted whole, so the ID of one of its
+   * later boxes is refused.
+   * @throws RangeError when `id` is not the ID of a message of this channel; and as {@link send}.
    */
   async delete(id: bigint, options?: CallOptions): Promise<Delivery> {
     checkCallOptions(options);
     const first = firstIndexOf(this.#writeCap);
-    if (typeof id !== "bigint" || id < messageBoxCounter(first)) {
-      throw new RangeError(`\`id\` must be the id of a message of this channel, got ${String(id)}`);
+    const wanted = "`id` must be the id of a message of this channel, got " + String(id);
+    if (typeof id !== "bigint" || id < messageBoxCounter(first)) throw new RangeError(wanted);
+    if (id >= messageBoxCounter(this.#durableNext)) {
+      throw new RangeError(`${wanted}, which was not sent`);
     }
-    if (id >= messageBoxCounter(this.#next)) {
-      throw new RangeError(`\`id\` must be the id of a message that was sent, got ${id}`);
+    const message = await this.#longMessageAt(id);
+    if (message && message.id !== id) {
+      throw new RangeError(`${wanted}: a later box of message ${message.id}`);
     }
-    const count = await this.#context.store.get(this.#boxCountKey(id));
     let index = first;
     for (let at = messageBoxCounter(first), steps = 1; at < id; at++, steps++) {
       index = nextMessageBoxIndex(index);
       if (steps % STEPS_A_TURN === 0) await this.#context.scheduler.sleep(0, options?.signal);
     }
-    const way: Way = { kind: "tombstone", count: typeof count === "number" ? count : 1 };
-    return this.#add(way, options, index);
+    return this.#add({ kind: "tombstone", count: message?.count ?? 1 }, options, index);
+  }
+
+  /** The message of several boxes that has the box `id`; null if no message of this store has it. */
+  async #longMessageAt(
+    id: bigint,
+  ): Promise<{ readonly id: bigint; readonly count: number } | null> {
+    const { store } = this.#context;
+    let last: string | null = null;
+    for await (const key of store.keys(this.#boxCountPrefix())) {
+      if (numberOfKey(key) > id) break;
+      last = key;
+    }
+    if (last === null) return null;
+    const message = { id: numberOfKey(last), count: Number(await store.get(last)) };
+    return id < message.id + BigInt(message.count) ? message : null;
   }
 
   async #add(
@@ -491,8 +509,12 @@ export class Writer {
     return this.#outPrefix() + keyNumber(seq);
   }
 
+  #boxCountPrefix(): string {
+    return `boxes!${this.#key}!`;
+  }
+
   #boxCountKey(id: bigint): string {
-    return `boxes!${this.#key}!${keyNumber(id)}`;
+    return this.#boxCountPrefix() + keyNumber(id);
   }
 
   // For the scheduler
@@ -591,8 +613,9 @@ export class Writer {
         const startedAt = scheduler.now();
         const { writeCap, index, plaintext } = this.#boxOf(message, piece);
         try {
-          if (plaintext === null) await client.tombstone(writeCap, index, { signal });
-          else await client.write(writeCap, index, plaintext, { signal, ifExists: "error" });
+          const options = { signal, timeoutMs: BOX_PATIENCE_MS };
+          if (plaintext === null) await client.tombstone(writeCap, index, options);
+          else await client.write(writeCap, index, plaintext, { ...options, ifExists: "error" });
           this.#inFlight--;
           message.done.add(piece);
           this.#deliveries.get(message.seq)?.boxStored();

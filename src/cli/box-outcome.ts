@@ -13,10 +13,10 @@ export class TakenBoxError extends BoxAlreadyExistsError {
   /** What to do about it, one line each. */
   readonly advice: readonly string[];
 
-  /** @param box names the box. @param way how to skip it. */
+  /** @param box names the box. @param way what to do if the user wrote it. */
   constructor(box: string, way: string, cause: unknown) {
     super(`${box} holds something else`, { cause });
-    this.advice = [`If you wrote it, skip it with ${way}`];
+    this.advice = [`If you wrote it, ${way}`];
   }
 }
 

@@ -93,6 +93,13 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** A text of the library as this program says it. */
+export function said(text: string): string {
+  // If a ticket was given as some name, the error about that name repeats it. And the library does
+  // not know how the user calls this program.
+  return withoutSecrets(text).replaceAll(BY_PACKAGE, commandName());
+}
+
 /** What to do about it, one line each. */
 function adviceOf(error: unknown): readonly string[] {
   return (error as Partial<Advising> | null)?.advice ?? [];
@@ -109,10 +116,6 @@ export function report(
 ): number {
   const exitCode = exitCodeOf(error);
   if (error instanceof AlreadyReported || error instanceof Interrupted) return exitCode;
-  // If a ticket was given as some name, the error about that name repeats it.
-  const said = (text: string): string =>
-    // The library does not know how the user calls this program.
-    withoutSecrets(text).replaceAll(BY_PACKAGE, commandName());
   const what = said(messageOf(error));
   const advice = adviceOf(error).map(said);
   if (json) {

@@ -53,7 +53,9 @@ export class Output {
 
   /** A decorative line: nothing with `--json` or `--quiet`. */
   heading(text = ""): void {
-    if (!this.quiet) this.line(text);
+    if (this.json || this.quiet) return;
+    this.clearStatus();
+    this.terminal.sentence(text);
   }
 
   /** A line of JSON; nothing without `--json`. */

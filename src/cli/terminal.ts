@@ -87,8 +87,8 @@ export class Terminal {
   }
 
   /**
-   * Writes a sentence after a styled label. On a terminal it is wrapped at spaces; elsewhere it is
-   * one line.
+   * Writes a sentence after a styled label. On a terminal it is wrapped at spaces, unless parts of it
+   * are styled; elsewhere it is one line.
    */
   sentence(text: string, style?: Style, label = ""): void {
     const begin = style === undefined ? label : `${this.style(style, label.trimEnd())} `;
@@ -96,7 +96,7 @@ export class Terminal {
     const shown = printable(text);
     const [indent] = /^ */.exec(shown)!;
     const room = this.width - label.length;
-    if (!this.isTerminal || cellsOf(shown) <= room) {
+    if (!this.isTerminal || cellsOf(shown) <= room || text.includes(MARK)) {
       this.line(begin + text);
       return;
     }

@@ -24,6 +24,12 @@ const either = (choices: readonly string[]): string =>
 /** The command line, from the command on. */
 const words = process.argv.slice(2);
 
+/** The command that was called; `channel` is the one with subcommands. */
+function calledCommand(): string {
+  const [first = "", second = ""] = words;
+  return first === "channel" ? `${first} ${second}` : first;
+}
+
 function scannerMessage(error: ArgumentScannerError): string {
   return formatMessageForArgumentScannerError(error, {
     FlagNotFoundError: ({ input, corrections }) =>
@@ -75,7 +81,7 @@ export const wording: ApplicationText = {
   },
   exceptionWhileParsingArguments(error) {
     const what = error instanceof ArgumentScannerError ? scannerMessage(error) : messageOf(error);
-    return `katz: ${printable(what)}${what.endsWith("?") ? "" : "."} See katz ${words[0]} --help`;
+    return `katz: ${printable(what)}${what.endsWith("?") ? "" : "."} See katz ${calledCommand()} --help`;
   },
   exceptionWhileLoadingCommandFunction: (error) => `katz: cannot load: ${messageOf(error)}`,
   exceptionWhileLoadingCommandContext: (error) => `katz: ${messageOf(error)}`,

@@ -7,7 +7,9 @@ import { ConfigError } from "../errors/errors.js";
 import { hintAtAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
 
-const EXAMPLE = `[Dial.Tcp] with Address = "localhost:64331"`;
+const TABLE = "[Dial.Tcp]";
+const ADDRESS = `Address = "localhost:64331"`;
+const EXAMPLE = `${TABLE} with ${ADDRESS}`;
 
 /** Top-level keys that only a daemon's own configuration has. */
 const ofTheDaemon: ReadonlySet<string> = new Set([
@@ -78,7 +80,7 @@ export class ConfigFile {
 
 function unreadable(cause: unknown): string {
   const { code } = cause as { readonly code?: unknown };
-  if (code === "ENOENT") return `file not found; create one with ${EXAMPLE}`;
+  if (code === "ENOENT") return `file not found; it needs two lines: ${TABLE} and ${ADDRESS}`;
   if (code === "EACCES") return "the file cannot be read: permission denied (EACCES)";
   if (code === "EISDIR") return "that is a directory, not a file (EISDIR)";
   return `the file cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -46,7 +46,7 @@ export class Config implements EventHandlers {
    * does not name exactly one transport.
    */
   constructor(init: ConfigInit) {
-    checkFields("Config", init, ["dial", ...handlerNames]);
+    checkFields("Config", init, ["dial", ...handlerNames], hintAtDial);
     if (init.dial === undefined) throw new ConfigError("Config: `dial` is missing");
     this.dial = DialConfig.from(init.dial);
     this.dial.resolve();
@@ -91,6 +91,12 @@ export class Config implements EventHandlers {
   get address(): string {
     return this.dial.resolve().address;
   }
+}
+
+/** The kinds of address belong inside `dial`. */
+function hintAtDial(unknown: readonly string[]): string {
+  const kind = unknown.find((key) => key === "tcp" || key === "unix" || key === "ws");
+  return kind === undefined ? "" : ` (meant: { dial: { ${kind}: … } }?)`;
 }
 
 function checkHandlers(init: EventHandlers): void {

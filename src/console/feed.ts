@@ -21,6 +21,7 @@ import type { PkiDocument } from "../pki/document.js";
 import { REPLICA_EPOCH_MS, epochAt, epochStart } from "../pki/epoch.js";
 import type { EmbeddedDaemon } from "../network/embedded-daemon.js";
 import type { StorageTrace } from "../network/storage-link.js";
+import { bounded } from "./bounded.js";
 import { type VerifyDocument, documentView, mapOf, ratesOf } from "./documents.js";
 import type {
   BoxView,
@@ -97,6 +98,11 @@ const LOOK_MS = 1000;
 const MOST_LISTED = 200;
 /** If all replicas together hold more boxes than this, none of the boxes is looked at. */
 const MOST_LOOKED_AT = 5000;
+/**
+ * The most requests whose kind is remembered until they are answered. Those of applications that went
+ * away, and messages without a reply, never are.
+ */
+const MOST_OPERATIONS = 10_000;
 /** How many replica epochs replicas keep a box, including the one in which they stored it. */
 const KEPT_EPOCHS = 2;
 /** How long a call from the page may take, in ms of the daemon's clock. */
@@ -140,7 +146,9 @@ export class ConsoleFeed {
     const id = `${trace.session} ${trace.request}`;
     // Only calls that reach the network: the console itself asks the daemon for things that it may
     // not have.
-    if (trace.event === "queued") this.#operations.set(id, trace.operation);
+    if (trace.event === "queued") {
+      bounded(this.#operations, MOST_OPERATIONS).set(id, trace.operation);
+    }
     if (trace.event !== "answered") return;
     const operation = this.#operations.get(id);
     this.#operations.delete(id);
@@ -287,6 +295,8 @@ export class ConsoleFeed {
     const { client, embedded } = this.#subject;
     const published = embedded?.network.documents().find((one) => one.epoch === epoch);
     if (published) return published.certificate;
+    // The embedded network has no other documents, so the daemon would refuse.
+    if (embedded !== null) return null;
     const raw = await client.getPkiDocumentRaw(epoch, { timeoutMs: CALL_MS });
     return raw.epoch === epoch ? raw.payload : null;
   }

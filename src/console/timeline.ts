@@ -1,5 +1,6 @@
 /** Groups events into one row for each call: the request, what it waits for, and its result. */
 import type { TraceHop } from "../mixnet/trace.js";
+import { bounded } from "./bounded.js";
 import type { ConsoleEvent } from "./protocol.js";
 
 /** One event of a call. */
@@ -229,13 +230,4 @@ export class Timeline {
     const text = outcome === "ok" ? "done" : `ended${why}${meaning ? `: ${meaning}` : ""}`;
     row.steps.push({ at: event.at, kind: "end", text, way: noWay });
   }
-}
-
-/** Makes room for one more entry. */
-function bounded<V>(map: Map<string, V>, most: number): Map<string, V> {
-  for (const oldest of map.keys()) {
-    if (map.size < most) break;
-    map.delete(oldest);
-  }
-  return map;
 }

@@ -41,8 +41,13 @@ export interface Operation {
   readonly courier: readonly [node: IdentityHash, queue: Uint8Array];
   /** The bytes that are sent, the same each time. */
   readonly payload: Bytes;
-  /** Judges an answer, which still has the reply block's padding. */
+  /**
+   * Judges an answer, which still has the reply block's padding. If it throws, the operation ends
+   * with `unreadable()`.
+   */
   judge(payload: Uint8Array): Judgement | Promise<Judgement>;
+  /** The response to the start if an answer cannot be read. */
+  unreadable(): DaemonResponse;
   /** The response to the start if the operation is cancelled. */
   cancelled(): DaemonResponse;
   /**
@@ -301,10 +306,13 @@ export class Arq {
     try {
       judgement = await entry.operation.judge(payload);
     } catch (error) {
-      // Its caller waits forever, as with a real daemon (spec/thin-protocol §10, defect 16).
       this.#options.onFault(asError(error));
       entry.judging = false;
+      if (entry.ended) return;
+      // Upstream drops the operation without an answer (spec/thin-protocol §10, defect 16), so one
+      // bad courier could make callers wait forever.
       this.#end(entry);
+      entry.operation.session.deliver(entry.operation.unreadable());
       return;
     }
     entry.judging = false;

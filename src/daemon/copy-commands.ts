@@ -46,6 +46,10 @@ export class CopyExchange implements Operation {
     return this.#reply(CANCELLED, 0, 0n);
   }
 
+  unreadable(): DaemonResponse {
+    return this.#reply(INTERNAL_ERROR, 0, 0n);
+  }
+
   failed(): DaemonResponse {
     return this.#reply(INTERNAL_ERROR, 0, 0n);
   }

@@ -220,6 +220,10 @@ export class EnvelopeExchange implements Operation {
     return this.#reply(CANCELLED, null);
   }
 
+  unreadable(): StartReply {
+    return this.#reply(INTERNAL_ERROR, null);
+  }
+
   failed(): StartReply {
     // Nothing went to a courier, so none is named (spec/thin-protocol §4.4).
     return {

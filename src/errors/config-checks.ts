@@ -23,16 +23,23 @@ export function unknownKeys(table: object, known: readonly string[]): string[] {
 
 /**
  * Checks that `init` is an object whose every field is known.
- * @throws ConfigError that begins with `name` and lists the unknown fields.
+ * @throws ConfigError that begins with `name`, lists the unknown fields and ends with `hint` about
+ * them.
  */
-export function checkFields(name: string, init: unknown, known: readonly string[]): void {
+export function checkFields(
+  name: string,
+  init: unknown,
+  known: readonly string[],
+  hint: (unknown: readonly string[]) => string = () => "",
+): void {
   if (typeof init !== "object" || init === null || Array.isArray(init)) {
     throw new ConfigError(`${name}: must be an object, got ${describeType(init)}`);
   }
   const unknown = unknownKeys(init, known);
   if (unknown.length === 0) return;
   throw new ConfigError(
-    `${name}: unknown option(s) ${quotedList(unknown)}; expected some of ${quotedList(known)}`,
+    `${name}: unknown option(s) ${quotedList(unknown)}; expected some of ${quotedList(known)}` +
+      hint(unknown),
   );
 }
 

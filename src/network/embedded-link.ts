@@ -238,7 +238,11 @@ export class EmbeddedLink implements MixnetLink {
     this.#handlers?.onStatus({ connected: true, error: "" });
     const documents = this.#around.documents();
     this.#told = new Set([...this.#told].filter((document) => documents.includes(document)));
-    for (const document of documents) {
+    // The current epoch's first, as daemons fetch them: one that gets an earlier one first works
+    // with that until it looks again, a sixteenth of an epoch later.
+    const { current } = this.#around.time.epoch();
+    const away = ({ epoch }: PublishedDocument): number => Math.abs(epoch - current);
+    for (const document of documents.toSorted((a, b) => away(a) - away(b))) {
       if (this.#connected && !this.#told.has(document)) this.documentPublished(document);
     }
   }

@@ -27,12 +27,26 @@ export interface Mended {
 /**
  * Makes a new database from every complete record that the old one still returns, or that is in its
  * files, however little of the rest can be read. Of several with one key the newest counts. A
- * removed record may come back.
+ * removed record may come back. If it fails, the old database is what it was, and still open.
  * @param level the old database, open; null if it cannot be opened.
  */
 export async function mendLevel(place: LevelPlace, level: Level | null): Promise<Mended> {
   const mark = place.readMark();
   const next = await place.openNext();
+  try {
+    return await saveInto(next, place, level, mark);
+  } catch (error) {
+    await next.close();
+    throw error;
+  }
+}
+
+async function saveInto(
+  next: Level,
+  place: LevelPlace,
+  level: Level | null,
+  mark: number,
+): Promise<Mended> {
   const saver = new Saver(next);
   if (level !== null) {
     try {
@@ -62,7 +76,6 @@ export async function mendLevel(place: LevelPlace, level: Level | null): Promise
 function lossesOf({ totals, found, sequence }: Findings, mark: number): string[] {
   const losses: string[] = [];
   for (const [group, must] of totals) {
-    if (must.deleted) continue;
     const { count } = found.get(group) ?? noTotals;
     const missing = must.count - count;
     if (missing > 0) losses.push(`${missing} of ${must.count} records of ${group} are lost`);

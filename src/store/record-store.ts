@@ -65,11 +65,13 @@ export class RecordStore {
   #level: Level | null = null;
   #totals = new Map<string, Totals>();
   #sequence = 0;
-  #pending: Change[] = [];
+  /** The changes of the last write that waits for its turn; null if none does. */
+  #pending: Change[] | null = null;
+  /** Whether a deletion comes after that write, so that later puts need another one. */
+  #isSealed = false;
   #lazy: Change[] = [];
   /** Writes run one after the other. */
   #work: Promise<void> = Promise.resolve();
-  #flushQueued = false;
   #reopening: Promise<void> | null = null;
   /** After a failed write the database must be opened again before it accepts more. */
   #broken = false;
@@ -119,7 +121,10 @@ export class RecordStore {
     if (level !== null && findings?.isSound === true) {
       await this.#place.settled();
     } else {
-      const mended = await mendLevel(this.#place, level);
+      const mended = await mendLevel(this.#place, level).catch(async (error: unknown) => {
+        await level?.close();
+        throw error;
+      });
       ({ level, findings } = mended);
       for (const message of mended.losses) this.#tellDamage(message);
     }
@@ -193,8 +198,7 @@ export class RecordStore {
   put(group: string, id: Uint8Array, body: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new Error(`${this.#place.name} is closed`);
-      this.#pending.push({ group, key: keyOf(group, id), body, resolve, reject });
-      this.#queueFlush();
+      this.#queue().push({ group, key: keyOf(group, id), body, resolve, reject });
     });
   }
 
@@ -204,7 +208,9 @@ export class RecordStore {
   removeLazily(group: string, id: Uint8Array): void {
     if (this.#closed) return;
     const ignore = (): void => {};
-    this.#lazy.push({ group, key: keyOf(group, id), body: null, resolve: ignore, reject: ignore });
+    // After what is being put: that may be the same record.
+    const changes = this.#pending ?? this.#lazy;
+    changes.push({ group, key: keyOf(group, id), body: null, resolve: ignore, reject: ignore });
   }
 
   /**
@@ -229,8 +235,13 @@ export class RecordStore {
     }
   }
 
-  /** Deletes all records of a group; returns how many there were. */
-  deleteGroup(group: string): Promise<number> {
+  /**
+   * Deletes all records of a group, with those that are being put, but not those that are put later.
+   * @returns how many there were. @throws (rejects) Error when it fails, or the store is closed.
+   */
+  async deleteGroup(group: string): Promise<number> {
+    if (this.#closed) throw new Error(`${this.#place.name} is closed`);
+    this.#isSealed = true;
     const deleted = this.#work.then(async () => {
       await this.#makeWritable();
       const { count } = this.#totals.get(group) ?? noTotals;
@@ -283,18 +294,20 @@ export class RecordStore {
     return this.#level;
   }
 
-  #queueFlush(): void {
-    if (this.#flushQueued) return;
-    this.#flushQueued = true;
-    this.#work = this.#work.then(() => this.#flush());
+  /** The changes of the next write, which runs when its turn comes. */
+  #queue(): Change[] {
+    if (this.#pending !== null && !this.#isSealed) return this.#pending;
+    const durable: Change[] = [];
+    this.#pending = durable;
+    this.#isSealed = false;
+    this.#work = this.#work.then(() => this.#flush(durable));
+    return durable;
   }
 
-  async #flush(): Promise<void> {
-    this.#flushQueued = false;
-    const durable = this.#pending;
+  async #flush(durable: readonly Change[]): Promise<void> {
+    if (this.#pending === durable) this.#pending = null;
     const changes = [...this.#lazy, ...durable];
     this.#lazy = [];
-    this.#pending = [];
     try {
       await this.#makeWritable();
       await this.#write(changes, durable.length > 0);
@@ -394,7 +407,7 @@ export class RecordStore {
   /** Writes what is pending and closes the database. Idempotent. */
   async close(): Promise<void> {
     if (!this.#closed) {
-      if (this.#lazy.length > 0 && !this.#broken) this.#queueFlush();
+      if (this.#lazy.length > 0 && !this.#broken) this.#queue();
       this.#closed = true;
       this.#work = this.#work.then(async () => {
         const level = this.#level;

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { MemoryLevel } from "memory-level";
 import { generateKeypair, readCapOf } from "../../src/bacap/index.js";
+import { openChannels } from "../../src/channels/index.js";
+import { ThinClient } from "../../src/client/thin-client.js";
 import { world } from "./world.js";
 
 it("channels say which capability they want, and which they got", async () => {
@@ -41,7 +44,7 @@ it("only a message that was sent can be deleted", async () => {
   for (const [wrong, text] of [
     [id - 1n, /of a message of this channel/],
     [Number(id), /of a message of this channel/],
-    [id + 1n, /of a message that was sent/],
+    [id + 1n, /of a message of this channel, got \d+, which was not sent/],
   ] as const) {
     const deleted = clock.runUntil(writer.delete(wrong as bigint));
     await assert.rejects(deleted, { name: "RangeError", message: text });
@@ -49,4 +52,14 @@ it("only a message that was sent can be deleted", async () => {
   assert.equal(writer.queued, 1);
   await clock.runUntil((await writer.delete(id)).stored);
   await clock.runUntil(channels.close());
+});
+
+it("a client that was never connected cannot open a new store, and the error says what to do", async () => {
+  const client = new ThinClient({ dial: "unix:/nonexistent" });
+  await assert.rejects(openChannels(client, new MemoryLevel() as never), {
+    name: "InvalidStateError",
+    message:
+      "the client was never connected, and a new store needs the network's box length: await " +
+      "client.start() before openChannels(), or use ThinClient.connect()",
+  });
 });

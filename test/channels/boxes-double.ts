@@ -8,6 +8,7 @@ import { equalBytes, toHex } from "../../src/bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.js";
 import { decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import type { ChannelClient } from "../../src/channels/index.js";
+import type { CallOptions } from "../../src/client/call-options.js";
 import type { EventHandler } from "../../src/client/event-hub.js";
 import type { EventOf, EventType } from "../../src/config/events.js";
 import type { PkiDocument } from "../../src/pki/document.js";
@@ -43,9 +44,15 @@ const streamOf = ({ writeCap, readCap }: Keypair) => ({
 /** What happens to one call. */
 export interface Fate {
   readonly delayMs: number;
-  /** `request`: the call fails without an effect; `reply`: the call has its effect, but fails. */
-  readonly lost: "request" | "reply" | null;
+  /**
+   * `request`: the call fails without an effect; `reply`: the call has its effect, but fails;
+   * `answer`: the daemon drops the call without an answer, so it fails only at its deadline.
+   */
+  readonly lost: "request" | "reply" | "answer" | null;
 }
+
+/** Longer than any test. */
+const NEVER_MS = 1e12;
 
 /** Number of bytes that a box holds. */
 const BOX_LENGTH = 60;
@@ -87,6 +94,13 @@ export class BoxesDouble {
       at: this.clock.now(),
     });
     return true;
+  }
+
+  /** The same boxes on another clock, whose time is at least that of this one. */
+  copy(clock: Clock): BoxesDouble {
+    const copy = new BoxesDouble(clock);
+    for (const [key, box] of this.#boxes) copy.#boxes.set(key, box);
+    return copy;
   }
 
   /** The replicas lose one box. */
@@ -145,13 +159,18 @@ export class BoxesDouble {
 
   /** A client. Once `isDead` returns true, its calls never settle, as in a killed process. */
   client(isDead: () => boolean = () => false, onEffect: () => void = () => {}): ChannelClient {
-    const call = <T>(signal: AbortSignal | undefined, effect: () => T): Promise<T> =>
-      this.#unlessRestarted(isDead, attempt(signal, effect));
-    const attempt = async <T>(signal: AbortSignal | undefined, effect: () => T): Promise<T> => {
+    const call = <T>(options: CallOptions | undefined, effect: () => T): Promise<T> =>
+      this.#unlessRestarted(isDead, attempt(options, effect));
+    const attempt = async <T>(options: CallOptions | undefined, effect: () => T): Promise<T> => {
+      const { signal, timeoutMs = Infinity } = options ?? {};
       const { delayMs, lost } = this.fate();
       await this.clock.sleep(delayMs / 2, signal);
       if (this.clock.now() < this.#downUntil) throw new ConnectionLostError("no daemon");
       if (isDead()) return new Promise(() => {});
+      if (lost === "answer") {
+        await this.clock.sleep(Math.min(timeoutMs, NEVER_MS), signal);
+        throw new RequestTimeoutError("dropped");
+      }
       if (lost === "request") {
         await this.clock.sleep(5 * delayMs, signal);
         throw new RequestTimeoutError("lost");
@@ -173,7 +192,7 @@ export class BoxesDouble {
     };
     const client: Partial<ChannelClient> = {
       read: (readCap, index, options) =>
-        call(options?.signal, () => {
+        call(options, () => {
           this.reads++;
           const found = this.get(readCap, index);
           if (!found) this.misses++;
@@ -182,7 +201,7 @@ export class BoxesDouble {
           return { plaintext: found.slice(), nextMessageBoxIndex: nextMessageBoxIndex(index) };
         }),
       write: (writeCap, index, plaintext, options) =>
-        call(options?.signal, () => {
+        call(options, () => {
           this.writes++;
           if (!this.put(writeCap, index, (plaintext as Uint8Array).slice())) {
             if (options?.ifExists === "error") throw new BoxAlreadyExistsError();
@@ -190,14 +209,13 @@ export class BoxesDouble {
           return { nextMessageBoxIndex: nextMessageBoxIndex(index) };
         }),
       tombstone: (writeCap, index, options) =>
-        call(options?.signal, () => {
+        call(options, () => {
           this.put(writeCap, index, new Uint8Array(0));
           return { nextMessageBoxIndex: nextMessageBoxIndex(index) };
         }),
-      newKeypair: (seed, options) =>
-        call(options?.signal, () => keypairFromSeed(seed as Uint8Array)),
+      newKeypair: (seed, options) => call(options, () => keypairFromSeed(seed as Uint8Array)),
       createCourierEnvelopesFromMultiPayload: (request, options) =>
-        call(options?.signal, () => ({
+        call(options, () => ({
           // There is one element for each box; the courier below decodes them.
           envelopes: request.destinations.flatMap(({ payload, writeCap, startIndex }) => {
             const elements: Uint8Array<ArrayBuffer>[] = [];
@@ -213,21 +231,20 @@ export class BoxesDouble {
           nextDestIndex: null,
           nextDestIndices: request.destinations.map(({ startIndex }) => startIndex),
         })),
-      startResendingCopyCommand: (writeCap, options) =>
-        call(options?.signal, () => this.#copy(writeCap)),
+      startResendingCopyCommand: (writeCap, options) => call(options, () => this.#copy(writeCap)),
       // The daemon computes vouchers the same way. This double uses X25519 alone, because CTIDH
       // takes seconds.
       voucherMint: async (messageWriteCap, displayName, options) => {
-        await call(options?.signal, () => {});
+        await call(options, () => {});
         const minted = await mintVoucher({ scheme: x25519Nike, messageWriteCap, displayName });
         return { ...minted, ...streamOf(minted.stream) };
       },
       voucherDeriveStream: async (voucher, options) => {
-        await call(options?.signal, () => {});
+        await call(options, () => {});
         return streamOf(voucherStream(voucher));
       },
       voucherInduct: async (voucher, voucherPayload, whoReply, options) => {
-        await call(options?.signal, () => {});
+        await call(options, () => {});
         const request = { scheme: x25519Nike, voucher, voucherPayload, whoReply };
         const inducted = await inductVoucher(request);
         return {
@@ -237,7 +254,7 @@ export class BoxesDouble {
         };
       },
       voucherOpen: async (voucherSecretKey, sealedReply, messageWriteCap, options) => {
-        await call(options?.signal, () => {});
+        await call(options, () => {});
         const request = { scheme: x25519Nike, voucherSecretKey, sealedReply, messageWriteCap };
         const opened = await openVoucherReply(request);
         return { ...opened, mutatedMessageWriteCap: opened.messageWriteCap };

@@ -1,9 +1,10 @@
 /** How long channels pause after calls that failed: what a network that is back finds. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { utf8ToText } from "../../src/bytes/bytes.js";
+import { toHex, utf8ToText } from "../../src/bytes/bytes.js";
 import { type ChannelClient, openChannels } from "../../src/channels/index.js";
 import { BoxIDNotFoundError, RequestTimeoutError } from "../../src/errors/errors.js";
+import type { BoxesDouble } from "./boxes-double.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
 import { world } from "./world.js";
 
@@ -119,6 +120,81 @@ describe("pauses after failures", () => {
     assert.equal(value!.kind, "message");
     assert.equal(utf8ToText(value!.bytes), long);
     await messages.return!();
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+});
+
+/**
+ * A client of a daemon that drops the first call of each kind for each box, `most` calls in all, as
+ * kpclientd does when a courier's answer cannot be read.
+ */
+function droppedOnce(boxes: BoxesDouble, most = Infinity): ChannelClient {
+  const client = boxes.client();
+  const dropped = new Set<string>();
+  for (const kind of ["read", "write", "tombstone"] as const) {
+    const call = client[kind] as (...args: unknown[]) => Promise<unknown>;
+    const once = (...args: unknown[]): Promise<unknown> => {
+      const name = `${kind} ${toHex(args[1] as Uint8Array)}`;
+      if (dropped.has(name) || dropped.size >= most) return call(...args);
+      dropped.add(name);
+      const { fate } = boxes;
+      boxes.fate = () => ({ delayMs: 0, lost: "answer" });
+      try {
+        return call(...args);
+      } finally {
+        boxes.fate = fate;
+      }
+    };
+    Object.assign(client, { [kind]: once });
+  }
+  return client;
+}
+
+describe("calls that the daemon never answers", () => {
+  it("do not stop a channel: the boxes are written, deleted and read again", async () => {
+    const { clock, boxes } = world();
+    const open = () => openChannels(droppedOnce(boxes), new CrashDatabase(new Disk()), { clock });
+    const [alice, bob] = [await open(), await open()];
+    const writer = await alice.create("out");
+    const reader = await bob.import("in", await writer.invitation());
+    const deleted = await writer.send("deleted");
+    await clock.runUntil(deleted.stored, 60 * MINUTE);
+    await clock.runUntil(writer.delete(deleted.id), 60 * MINUTE);
+    await clock.runUntil((await writer.send("kept")).stored, 120 * MINUTE);
+    const kinds: string[] = [];
+    await clock.runUntil(
+      (async () => {
+        for await (const { kind } of reader) if (kinds.push(kind) === 2) break;
+      })(),
+      120 * MINUTE,
+    );
+    assert.deepEqual(kinds, ["deleted", "message"]);
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("do not stop an atomic batch", async () => {
+    const { clock, boxes } = world();
+    const channels = await openChannels(droppedOnce(boxes, 1), new CrashDatabase(new Disk()), {
+      clock,
+    });
+    const writer = await channels.create("out");
+    const both = await channels.atomically((batch) => batch.send(writer, "together"));
+    await clock.runUntil(both.stored, 60 * MINUTE);
+    await clock.runUntil(channels.close());
+  });
+
+  it("do not stop the exchange of a voucher", async () => {
+    const { clock, boxes } = world();
+    const open = () => openChannels(droppedOnce(boxes), new CrashDatabase(new Disk()), { clock });
+    const [alice, bob] = [await open(), await open()];
+    const toBob = await clock.runUntil(alice.contacts.invite("Bob"));
+    const toAlice = await clock.runUntil(bob.contacts.accept(toBob.voucher!, "Alice"));
+    const ready = Promise.all([toBob.ready(), toAlice.ready()]);
+    await clock.runUntil(ready, 4 * 60 * MINUTE);
+    const lost = await clock.runUntil(alice.contacts.invite("Carol"));
+    await clock.runUntil(lost.stored(), 60 * MINUTE);
+    await clock.runUntil(alice.contacts.cancel("Carol"));
+    await clock.runUntil(lost.stored(), 60 * MINUTE);
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 });

@@ -9,6 +9,7 @@ import {
   nextMessageBoxIndex,
   readCapOf,
 } from "../../src/bacap/index.js";
+import { withIndex } from "../../src/bacap/capabilities.js";
 import type { VirtualClock } from "../../src/clock/virtual.js";
 import {
   type ChannelClient,
@@ -22,6 +23,7 @@ import {
 import { ReadCap } from "../../src/bytes/opaque.js";
 import { InvalidStateError } from "../../src/errors/errors.js";
 import { startTestNetwork } from "../../src/testing/index.js";
+import { STEPS_A_TURN } from "../../src/channels/scheduler.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
 import { world } from "./world.js";
 
@@ -276,6 +278,195 @@ describe("groups", () => {
     );
     assert.equal(heard.at(-1), "Bob: yes");
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("a member whose messages wait in vain hardly holds up those who answer them", async () => {
+    const { clock, open } = world();
+    const [alice, mallory, bob, carol] = [await open(), await open(), await open(), await open()];
+    const waitedMs = await clock.runUntil(
+      (async () => {
+        const a = await alice.groups.create("friends", { displayName: "Alice" });
+        const m = await take(a, mallory, "Mallory");
+        const b = await take(a, bob, "Bob");
+        const c = await take(a, carol, "Carol");
+        const count = 10;
+        for (let i = 0; i < count; i++) {
+          // A message of Alice that never comes.
+          const after = [{ name: "Alice", id: 2n ** 63n }];
+          await m.send({ type: "text", text: `question ${i}`, after });
+        }
+        let answers = 0;
+        for await (const { sender, message } of b.messages()) {
+          if (sender.displayName !== "Mallory" || message?.type !== "text") continue;
+          await b.send(`answer ${answers}`);
+          if (++answers === count) break;
+        }
+        // All is stored when Carol comes back.
+        await clock.sleep(3600_000);
+        const since = clock.now();
+        const heard = await hear(c, (all) => texts(all).length === 2 * count);
+        assert.deepEqual(
+          heard.filter((line) => line.startsWith("Bob: ")),
+          Array.from({ length: count }, (_, i) => `Bob: answer ${i}`),
+        );
+        return clock.now() - since;
+      })(),
+      DAY,
+    );
+    assert.ok(waitedMs < 120_000, `${waitedMs} ms`);
+    await clock.runUntil(Promise.all([alice.close(), mallory.close(), bob.close(), carol.close()]));
+  });
+
+  it("a member who introduces a stream again and again, from other boxes, costs little", async () => {
+    const { clock, open } = world();
+    const [alice, mallory] = [await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const m = await clock.runUntil(take(a, mallory, "Mallory"), DAY);
+    const readCap = (await mallory.writer(m.ownChannel)).readCap();
+    let index = firstIndexOf(readCap);
+    for (let n = 0; n < 18_000; n++) index = nextMessageBoxIndex(index);
+    const announce = (from: typeof index): Promise<unknown> => {
+      const member = { displayName: "Mallory", readCap: withIndex(readCap, from) };
+      return m.send({ type: "introduction", member });
+    };
+    for (let n = 0; n < 6; n++) {
+      await clock.runUntil(announce(index));
+      index = nextMessageBoxIndex(index);
+    }
+    await clock.runUntil(m.send("done"));
+    // Comparing streams pauses for a turn now and then, after so many steps.
+    let pauses = 0;
+    const sleep = clock.sleep.bind(clock);
+    clock.sleep = (ms, signal) => {
+      if (ms === 0) pauses++;
+      return sleep(ms, signal);
+    };
+    const heard = await clock.runUntil(
+      hear(a, (all) => all.includes("Mallory: done")),
+      DAY,
+    );
+    assert.equal(heard.filter((line) => line === "Mallory + Mallory").length, 6);
+    assert.equal(a.members().length, 1);
+    assert.ok(pauses * STEPS_A_TURN < 75_000, `${pauses} pauses`);
+    await clock.runUntil(Promise.all([alice.close(), mallory.close()]));
+  });
+
+  it("a loop over the messages of a group without others ends when it is left or closed", async () => {
+    const { clock, open } = world();
+    const channels = await open();
+    const [left, kept] = [
+      await channels.groups.create("left", { displayName: "Alice" }),
+      await channels.groups.create("kept", { displayName: "Alice" }),
+    ];
+    const loops = [left, kept].map((group) => hear(group, () => false));
+    for (const loop of loops) loop.catch(() => {});
+    await clock.advance(1000);
+    await clock.runUntil(channels.groups.leave("left"));
+    const wasLeft = new InvalidStateError('group "left" was left');
+    await assert.rejects(loops[0]!, wasLeft);
+    await assert.rejects(left.send("hello"), wasLeft);
+    await assert.rejects(
+      hear(left, () => false),
+      wasLeft,
+    );
+    await clock.runUntil(channels.close());
+    await assert.rejects(loops[1]!, InvalidStateError);
+  });
+
+  it("waiting for a newcomer can be given up, and ends when the group is left or closed", async () => {
+    const { clock, open } = world();
+    const channels = await open();
+    const groups = [
+      await channels.groups.create("left", { displayName: "Alice" }),
+      await channels.groups.create("kept", { displayName: "Alice" }),
+    ] as const;
+    // Nobody has made these vouchers.
+    const [left, kept] = await clock.runUntil(
+      Promise.all(groups.map((group, i) => group.induct(new Uint8Array(32).fill(i + 1)))),
+    );
+    const stop = new AbortController();
+    const waits = [left!.taken(), left!.taken({ signal: stop.signal }), kept!.taken()];
+    for (const wait of waits) wait.catch(() => {});
+    const reason = new Error("enough");
+    stop.abort(reason);
+    await assert.rejects(waits[1]!, reason);
+    // @ts-expect-error: there is no such option.
+    await assert.rejects(left!.taken({ sginal: stop.signal }), TypeError);
+    await clock.runUntil(channels.groups.leave("left"));
+    await assert.rejects(waits[0]!, new InvalidStateError('group "left" was left'));
+    await clock.runUntil(channels.close());
+    await assert.rejects(waits[2]!, /the channels are closed/);
+  });
+
+  it("a member who announces a wrong stream of a silent one does not hide it from newcomers", async () => {
+    const { clock, open } = world();
+    const [alice, mallory, bob, dave] = [await open(), await open(), await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const m = await clock.runUntil(take(a, mallory, "Mallory"), DAY);
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    const live = (await bob.writer(b.ownChannel)).readCap();
+    const dead = mutateCap(live, new Uint8Array(32).fill(1));
+    const member = { displayName: "Bob", readCap: dead };
+    await clock.runUntil(m.send({ type: "introduction", member }));
+    await clock.runUntil(
+      hear(a, (all) => all.includes("Mallory + Bob")),
+      DAY,
+    );
+    const d = await clock.runUntil(dave.groups.join("friends", { displayName: "Dave" }));
+    const { taken } = await clock.runUntil(a.induct(d.voucher!, { history: false }));
+    await clock.runUntil(Promise.all([taken(), d.joined()]), DAY);
+    await b.send("hello");
+    const heard = await clock.runUntil(
+      hear(d, (all) => all.includes("Bob: hello")),
+      DAY,
+    );
+    assert.deepEqual(texts(heard), ["Bob: hello"]);
+    await clock.runUntil(Promise.all([alice, mallory, bob, dave].map((all) => all.close())));
+  });
+
+  it("a newcomer learns of a member whose right stream shows while the voucher is answered", async () => {
+    const { clock, boxes, open } = world();
+    // An answer holds three members.
+    const pigeonholeGeometry = { maxPlaintextPayloadLength: 1000 } as never;
+    const client = { ...boxes.client(), pigeonholeGeometry };
+    let release = (): void => {};
+    const isReleased = new Promise<void>((resolve) => (release = resolve));
+    let isHeld = false;
+    const { write } = client;
+    client.write = async (...args) => {
+      if (isHeld) await isReleased;
+      return write(...args);
+    };
+    const alice = await openChannels(client, new CrashDatabase(new Disk()), { clock });
+    const [bob, mallory, dave] = [await open(), await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    const m = await clock.runUntil(take(a, mallory, "Mallory"), DAY);
+    const live = (await bob.writer(b.ownChannel)).readCap();
+    const dead = mutateCap(live, new Uint8Array(32).fill(1));
+    const member = { displayName: "Bob", readCap: dead };
+    await clock.runUntil(m.send({ type: "introduction", member }));
+    await clock.runUntil(
+      hear(a, (all) => all.includes("Mallory + Bob")),
+      DAY,
+    );
+    const d = await clock.runUntil(dave.groups.join("friends", { displayName: "Dave" }));
+    isHeld = true;
+    const { taken } = await clock.runUntil(a.induct(d.voucher!, { history: false }));
+    await clock.advance(60_000);
+    await b.send("before");
+    await clock.runUntil(
+      hear(a, (all) => all.includes("Bob: before")),
+      DAY,
+    );
+    release();
+    await clock.runUntil(Promise.all([taken(), d.joined()]), DAY);
+    await b.send("after");
+    await clock.runUntil(
+      hear(d, (all) => all.includes("Bob: after")),
+      DAY,
+    );
+    await clock.runUntil(Promise.all([alice, bob, mallory, dave].map((all) => all.close())));
   });
 
   it("a group survives a restart, and a group that was left stays left", async () => {

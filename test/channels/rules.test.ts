@@ -710,6 +710,99 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("a message is deleted whole or not at all: another box's id is refused", async () => {
+    const { clock, open } = world();
+    const disk = new Disk();
+    const channels = await open(disk);
+    const writer = await channels.create("out");
+    const invitation = await writer.invitation();
+    const one = await writer.send("one");
+    const long = await writer.send("x".repeat(200));
+    const other = await writer.send("y".repeat(100));
+    const last = await writer.send("last");
+    assert.equal(long.boxes, 4);
+    const refuse = async (id: bigint, why: string): Promise<void> => {
+      await assert.rejects(clock.runUntil(writer.delete(id)), {
+        name: "RangeError",
+        message: `\`id\` must be the id of a message of this channel, got ${id}${why}`,
+      });
+    };
+    for (const box of [1n, 2n, 3n]) {
+      await refuse(long.id + box, `: a later box of message ${long.id}`);
+    }
+    await refuse(other.id + 1n, `: a later box of message ${other.id}`);
+    await refuse(last.id + 1n, ", which was not sent");
+    await refuse(one.id - 1n, "");
+    await refuse(5 as never, "");
+    assert.equal((await writer.outbox()).length, 4);
+    for (const { id } of [one, long, last]) {
+      await clock.runUntil((await clock.runUntil(writer.delete(id))).stored);
+    }
+    const reader = await channels.import("in", invitation);
+    const messages = await clock.runUntil(take(reader, 7));
+    assert.deepEqual(
+      messages.map(({ id, kind }) => [id, kind]),
+      [
+        [one.id, "deleted"],
+        [long.id, "deleted"],
+        [long.id + 1n, "deleted"],
+        [long.id + 2n, "deleted"],
+        [long.id + 3n, "deleted"],
+        [other.id, "message"],
+        [last.id, "deleted"],
+      ],
+    );
+    await clock.runUntil(channels.close());
+  });
+
+  it("the id of a message that is refused by the disk cannot be deleted", async () => {
+    const { clock, boxes } = world();
+    const database = new CrashDatabase(new Disk());
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    const { id } = await writer.send("one");
+    database.failing = true;
+    const refused = assert.rejects(writer.send("two"), ChannelStoreError);
+    await Promise.resolve();
+    await Promise.resolve();
+    const early = assert.rejects(writer.delete(id + 1n), /got \d+, which was not sent/);
+    await clock.runUntil(Promise.all([refused, early]));
+    database.failing = false;
+    await assert.rejects(writer.delete(id + 1n), /got \d+, which was not sent/);
+    await clock.runUntil(channels.close());
+  });
+
+  it("a message is sent, and invitations are right, if the disk stores it and reports a failure", async () => {
+    const { clock, boxes, open } = world();
+    const database = new CrashDatabase(new Disk());
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    await clock.runUntil((await writer.send("one")).stored);
+    const batch = database.batch.bind(database);
+    database.batch = async (...given) => {
+      await batch(...given);
+      database.batch = batch;
+      throw new Error("EIO: i/o error");
+    };
+    const delivery = await clock.runUntil(writer.send("two"));
+    const invitation = await writer.invitation();
+    const { readCap } = await writer.invitation({ history: false });
+    await clock.runUntil(writer.send("three"));
+    await clock.runUntil(writer.outbox());
+    const other = await open();
+    const readers = [
+      await other.import("next", invitation),
+      await other.import("without history", readCap),
+    ];
+    for (const reader of readers) {
+      assert.deepEqual(texts(await clock.runUntil(take(reader, 1))), ["three"]);
+    }
+    const all = await other.import("all", invitation, { from: "start" });
+    assert.deepEqual(texts(await clock.runUntil(take(all, 3))), ["one", "two", "three"]);
+    await clock.runUntil(delivery.stored);
+    await clock.runUntil(Promise.all([channels.close(), other.close()]));
+  });
+
   it("an outbox does not list a message that was just stored", async () => {
     const { clock, open } = world();
     const channels = await open();

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { utf8ToText } from "../../src/bytes/bytes.js";
+import { generateKeypair, nextMessageBoxIndex } from "../../src/bacap/index.js";
+import { utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import { ChannelForkedError, ChannelStoreError } from "../../src/channels/index.js";
+import { sideStreamBox } from "../../src/channels/framing.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { Disk } from "./crash-database.js";
 import { world } from "./world.js";
@@ -41,6 +43,32 @@ describe("the streams of a channel", () => {
       seen.push(utf8ToText(value!));
     }
     assert.deepEqual(seen, sent);
+    await from.cancel();
+    await clock.runUntil(channels.close());
+  });
+
+  it("a readable leaves out messages without content", async () => {
+    const { clock, boxes, open } = world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const invitation = await writer.invitation();
+    const reader = await channels.import("in", invitation);
+    const side = generateKeypair();
+    boxes.put(side.writeCap, side.firstMessageIndex, utf8("not a message"));
+    let index = invitation.nextMessageBoxIndex;
+    const put = (bytes: Uint8Array): void => {
+      boxes.put(writer.writeCap(), index, bytes);
+      index = nextMessageBoxIndex(index);
+    };
+    put(new Uint8Array(0)); // deleted
+    put(sideStreamBox(side.readCap));
+    put(utf8("M\0a message"));
+    put(utf8("strange"));
+    const from = reader.readable().getReader();
+    for (const expected of ["a message", "strange"]) {
+      const { value } = await clock.runUntil(from.read());
+      assert.equal(utf8ToText(value!), expected);
+    }
     await from.cancel();
     await clock.runUntil(channels.close());
   });

@@ -1,7 +1,8 @@
 /** The commands that show a network, each in a separate process with pipes. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -14,7 +15,15 @@ import {
   verifyPkiDocument,
 } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/testing";
-import { type RunOptions, katz, linesOf, recordsOf, startKatz, temporaryFolder } from "./katz.js";
+import {
+  type RunOptions,
+  katz,
+  linesOf,
+  mainPath,
+  recordsOf,
+  startKatz,
+  temporaryFolder,
+} from "./katz.js";
 import { assertShape } from "./shapes.js";
 
 const folder = temporaryFolder();
@@ -350,6 +359,14 @@ test("doctor says what to do when no daemon listens, and skips the other checks"
   assert.equal(stdout.match(/^skipped /gm)?.length, 7);
 });
 
+test("doctor names the command as it was called", async () => {
+  const path = join(folder, "katz");
+  symlinkSync(mainPath, path);
+  const args = [path, "doctor", "--address", `unix:${join(folder, "no.sock")}`];
+  const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  assert.match(stdout.replace(/\s+/g, " "), / network: katz daemon --listen /);
+});
+
 test("doctor reports what was found damaged in a data directory", async () => {
   const data = join(folder, "data");
   const args = ["doctor", ...at, "--json", "--data", data];
@@ -357,7 +374,9 @@ test("doctor reports what was found damaged in a data directory", async () => {
     const { stdout } = await katz(args);
     return JSON.parse(stdout.split("\n")[0]!) as Record<string, unknown>;
   };
-  assert.equal((await check())["status"], "failed", "there is none");
+  const none = await check();
+  assert.equal(none["status"], "failed", "there is none");
+  assert.equal(none["detail"], `there is no data directory ${data}`);
   await (await DevDaemon.start({ dataDirectory: data })).close();
   assert.equal((await check())["status"], "ok");
   const database = join(data, "level-1");

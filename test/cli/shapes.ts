@@ -165,7 +165,7 @@ export const shapes: Readonly<Record<string, Readonly<Record<string, Check>>>> =
   sent: { bytes: count, boxes: count, ms: count },
   received: { name: text, path: text, bytes: count, sha256: hash },
   voucher: { voucher: base64 },
-  message: { id: text, text, gap: count },
+  message: { id: text, text: orNull(text), gap: count },
   channel: {
     name: text,
     kind: oneOf("writer", "reader"),

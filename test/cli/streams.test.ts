@@ -165,7 +165,7 @@ test("write does not overwrite a box that holds something else; the same content
   const behind = await run(["write", "s.write", "--box", "0"], "fourth");
   assert.match(
     behind.stderr,
-    /\nIf you wrote it, skip it with box 3, the next one of s\.write: leave out --box\n$/,
+    /\nIf you wrote it, leave out --box: the next box of s\.write is box 3\n$/,
   );
   assert.equal(ok(await run(["read", "s.read", "-n", "3"])), "firstsecondthird");
 });

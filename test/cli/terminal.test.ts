@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DevDaemon } from "katzenpost-thinclient/testing";
-import { emptyEnvironment, katz, mainPath, temporaryFolder } from "./katz.js";
+import { type Ended, emptyEnvironment, katz, mainPath, temporaryFolder } from "./katz.js";
 
 const folder = temporaryFolder();
 const address = `unix:${join(folder, "katz.sock")}`;
@@ -21,10 +21,11 @@ after(() => daemon.close());
 
 /** Runs a command on a pseudo-terminal; sends Ctrl-C when `until` was seen. Ends what hangs. */
 const program = `
-import os, pty, re, select, signal, sys, time
-until, command = sys.argv[1], sys.argv[2:]
+import fcntl, os, pty, re, select, signal, struct, sys, termios, time
+until, columns, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 pid, fd = pty.fork()
 if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     os.execv(command[0], command)
 seen, sent, end = b"", False, time.monotonic() + 240
 while True:
@@ -50,9 +51,14 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 async function onTerminal(
   args: readonly string[],
-  options: { readonly until?: string; readonly env?: Record<string, string> } = {},
+  options: {
+    readonly until?: string;
+    readonly columns?: number;
+    readonly env?: Record<string, string>;
+  } = {},
 ): Promise<{ code: number | null; text: string }> {
-  const command = [options.until ?? "", process.execPath, mainPath, ...args];
+  const { until = "", columns = 80 } = options;
+  const command = [until, String(columns), process.execPath, mainPath, ...args];
   const child = spawn("python3", ["-c", program, ...command], {
     env: { ...emptyEnvironment(folder), TERM: "xterm-256color", ...options.env },
     stdio: ["ignore", "pipe", "inherit"],
@@ -76,6 +82,46 @@ test("results have colours on a terminal, except with NO_COLOR", { skip }, async
   assert.doesNotMatch(plain.text, colour);
   assert.match(plain.text, /ok +box/);
 });
+
+test("doctor and ping fit a terminal of 40 columns", { skip }, async () => {
+  for (const args of [["doctor"], ["ping", "-n", "2", "-i", "10ms"]]) {
+    const env = { NO_COLOR: "1", TERM: "dumb" };
+    const { code, text } = await onTerminal([...args, "--address", address], { columns: 40, env });
+    assert.equal(code, 0);
+    // Words that are longer than a line, such as addresses, stay whole.
+    const wide = text
+      .split(/\r?\n/)
+      .filter((line) => line.length > 40 && /\S\s+\S/.test(line.trim()))
+      .filter((line) => !/^(reply from|min\/avg)/.test(line)); // as other programs read them
+    assert.deepEqual(wide, [], args[0]);
+  }
+});
+
+test(
+  "a chat says when it is ready, and under which name the other side writes",
+  { skip },
+  async () => {
+    const options = { env: emptyEnvironment(folder), cwd: folder };
+    const end = ["--address", address, "--timeout", "1m"];
+    let answering: Promise<Ended> | null = null;
+    const inviting = katz(["chat", "bob", "--invite", "--store", "a", ...end], {
+      ...options,
+      input: "",
+      onStdout: (soFar) => {
+        if (answering !== null || !soFar.endsWith("\n")) return;
+        writeFileSync(join(folder, "voucher"), soFar, { mode: 0o600 });
+        const args = ["chat", "alice", "--accept", "voucher", "--as", "Bobby", "--store", "b"];
+        answering = katz([...args, ...end], { ...options, input: "" });
+      },
+    });
+    assert.equal((await inviting).code, 0);
+    assert.equal((await answering!).code, 0);
+    const args = ["chat", "bob", "--store", join(folder, "a"), "--address", address];
+    const { code, text } = await onTerminal(args, { until: "Ctrl-D" });
+    assert.match(text, /each line that you type is sent to bob \("Bobby"\); Ctrl-D ends the chat/);
+    assert.equal(code, 130);
+  },
+);
 
 test("a daemon updates its status line, and Ctrl-C removes it", { skip }, async () => {
   const args = ["daemon", "--listen", `unix:${join(folder, "d.sock")}`];

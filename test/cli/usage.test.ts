@@ -116,7 +116,10 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["ping", "--address", "127.0.0.1:64331"], /\(meant: tcp:127\.0\.0\.1:64331\?\)/],
   [["ping", "--address", "katz.sock"], /has no kind.*expected unix:PATH/],
   [["ping", "--address", "unix:/x", "--config", "y"], /give only one of them/],
-  [["ping", "--config", "/nonexistent/c.toml"], /--config: .*file not found/],
+  [
+    ["ping", "--config", "/nonexistent/c.toml"],
+    /--config: .*file not found; it needs two lines: \[Dial\.Tcp\] and Address = "localhost:64331"/,
+  ],
   [
     ["conform", "unix:/x", "--area", "everything"],
     /--area must be handshake, frames, .* or vouchers, got "everything"/,
@@ -132,6 +135,8 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["help", "pnig"], /there is no command pnig; did you mean ping/],
   [["help", "ping", "pki"], /unexpected argument "pki"\. See katz help --help/],
   [["completion"], /SHELL is missing/],
+  [["channel", "accept", "bob"], /FILE is missing\. See katz channel accept --help/],
+  [["channel", "invite"], /NAME is missing\. See katz channel invite --help/],
   [["completion", "tcsh"], /SHELL must be bash, zsh or fish, got "tcsh"/],
   [["daemon", "--nike", "rsa"], /--nike must be x25519 or CTIDH1024-X25519/],
   [["daemon", "--epoch", "10ms"], /--epoch must be from 1s to 168h, got "10ms"/],

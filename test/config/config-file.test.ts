@@ -39,7 +39,10 @@ test("reads every TOML spelling of one table", () => {
 test("the error for a missing file says what to write into it", async () => {
   await assert.rejects(ConfigFile.load("/nowhere/x.toml"), (error: Error) => {
     assert.equal((error as { code?: string }).code, "ERR_CONFIG");
-    assert.match(error.message, /^config: \/nowhere\/x\.toml: file not found; create one with /);
+    assert.match(
+      error.message,
+      /^config: \/nowhere\/x\.toml: file not found; it needs two lines: /,
+    );
     assert.equal((error.cause as { code?: string }).code, "ENOENT");
     return true;
   });

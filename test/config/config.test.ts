@@ -70,6 +70,10 @@ test("errors name unknown options and wrong handlers", async () => {
       /^Config: unknown option\(s\) \['onMessage'\]; expected some of/,
     ],
     [{ dial, geometry: null }, /unknown option\(s\) \['geometry'\]/],
+    [
+      { tcp: { address: "localhost:64331" } },
+      /^Config: unknown option\(s\) \['tcp'\]; .* \(meant: \{ dial: \{ tcp: … \} \}\?\)$/,
+    ],
     [{}, /^Config: `dial` is missing$/],
     [undefined, /^Config: must be an object, got undefined$/],
     ["thinclient.toml", /^Config: must be an object, got a string/],
@@ -80,7 +84,7 @@ test("errors name unknown options and wrong handlers", async () => {
   for (const [init, message] of cases) {
     assert.throws(() => new Config(init as ConfigInit), { code: "ERR_CONFIG", message });
   }
-  assert.equal(cases.length, 8);
+  assert.equal(cases.length, 9);
   const wrong = { dial } as object;
   assert.throws(() => Config.parse(toml, wrong), { code: "ERR_CONFIG", message: /\['dial'\]/ });
   await assert.rejects(Config.load("/nowhere", wrong), { message: /^Config\.load: handlers: / });

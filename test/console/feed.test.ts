@@ -85,6 +85,23 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
+  test("forgets requests that are never answered, oldest first", async () => {
+    const { daemon, feed } = await embedded();
+    const common = { source: "daemon", at: 0, session: "0a0b0c0d", envelope: null } as const;
+    const ask = (request: string): void =>
+      feed.add({ ...common, event: "queued", request, operation: "read", waiting: 1, meanMs: 0 });
+    const answer = (request: string): void =>
+      feed.add({ ...common, event: "answered", request, code: 4 });
+    ask("first");
+    for (let n = 0; n < 10_000; n++) ask(String(n));
+    answer("first");
+    assert.equal(feed.state().error, null);
+    answer("0");
+    assert.equal(feed.state().error?.operation, "read");
+    feed.close();
+    await daemon.close();
+  });
+
   test("simultaneous writes go to different boxes", async () => {
     const { clock, daemon, feed } = await embedded();
     const many = async (action: ConsoleAction): Promise<void> => {

@@ -108,6 +108,9 @@ test("a failed copy gives 26 with the replica's code and the position; an unknow
     padded(encodeCourierQueryReply({ kind: "envelope", reply: ack })),
   );
   assert.equal((await crossed.client.expect(copyReply)).errorCode, 4);
+  const unreadable = await copying();
+  unreadable.link.reply(unreadable.link.last, padded(Uint8Array.of(77, 1, 2)));
+  assert.equal((await unreadable.client.expect(copyReply)).errorCode, 4);
 });
 
 test("a copy command is cancelled by the hash of its capability, between polls too", async () => {

@@ -9,6 +9,8 @@ import {
   ThinClientError,
 } from "../../src/errors/errors.js";
 import { REPLICA_EPOCH_MS, epochAt, epochStart } from "../../src/pki/epoch.js";
+import { ThinClient } from "../../src/index.js";
+import { DevDaemon } from "../../src/testing/index.js";
 import { TwoClients, newStream } from "./two-clients.js";
 
 const hour = 3_600_000;
@@ -32,6 +34,20 @@ describe("epochs", { timeout: 300_000 }, () => {
     assert.deepEqual((await reading).plaintext, utf8("three epochs later"));
     const raw = await alice.getPkiDocumentRaw();
     assert.equal(raw.epoch, first + 3);
+  });
+
+  test("a daemon that starts again in a later epoch sends packets at once", async () => {
+    const clock = new VirtualClock();
+    await using daemon = await DevDaemon.start({ mixing: "realistic", clock, epochMs: hour });
+    await clock.runUntil(daemon.network.advanceEpoch());
+    await clock.runUntil(daemon.restart());
+    const client = new ThinClient({ dial: "unix:@in-memory" }, { dial: daemon.dial, clock });
+    await clock.runUntil(client.start());
+    assert.equal(client.pkiDocument()?.epoch, daemon.network.currentEpoch);
+    const echo = client.getService("echo").toDestination();
+    const reply = client.blockingSendMessage("hello", ...echo, { timeoutMs: 60_000 });
+    assert.deepEqual((await clock.runUntil(reply)).subarray(0, 5), utf8("hello"));
+    await clock.runUntil(client.stop());
   });
 
   test("an envelope from two weeks ago is refused, and read() and write() seal fresh ones", async () => {

@@ -175,6 +175,52 @@ void describe("a record store", () => {
     await again.close();
   });
 
+  void test("keeps what is put after a deletion, whatever was put before it in the same turn", async () => {
+    const { store } = await open();
+    await fill(store, "a", 2);
+    const puts = [store.put("a", idOf(2), bodyOf(2)), store.put("b", idOf(0), bodyOf(0))];
+    const deleted = store.deleteGroup("a");
+    puts.push(store.put("a", idOf(3), bodyOf(3)));
+    const again = store.deleteGroup("b");
+    puts.push(store.put("a", idOf(4), bodyOf(4)));
+    await Promise.all(puts);
+    assert.deepEqual([await deleted, await again], [3, 1]);
+    assert.deepEqual(await present(store, "a", 5), [3, 4]);
+    await store.close();
+    const { store: reopened, told } = await open();
+    assert.deepEqual(told, []);
+    assert.deepEqual(await present(reopened, "a", 5), [3, 4]);
+    assert.deepEqual(await present(reopened, "b", 1), []);
+    await reopened.close();
+  });
+
+  void test("removes a record that is still being put", async () => {
+    const { store } = await open();
+    const put = store.put("a", idOf(1), bodyOf(1));
+    store.removeLazily("a", idOf(1));
+    await Promise.all([put, store.put("a", idOf(2), bodyOf(2))]);
+    const again = store.put("a", idOf(1), bodyOf(1));
+    const deleted = store.deleteGroup("b");
+    store.removeLazily("a", idOf(1));
+    await Promise.all([again, deleted, store.put("a", idOf(3), bodyOf(3))]);
+    assert.deepEqual(await present(store, "a", 4), [2, 3]);
+    await store.close();
+  });
+
+  void test("stays closed, whatever is called after it", async () => {
+    const { store } = await open();
+    await fill(store, "a", 2);
+    const closing = store.close();
+    store.removeLazily("a", idOf(1));
+    await assert.rejects(store.deleteGroup("a"), /the store is closed/);
+    await assert.rejects(store.put("a", idOf(1), bodyOf(1)), /the store is closed/);
+    await closing;
+    await assert.rejects(store.deleteGroup("a"), /the store is closed/);
+    const { store: again } = await open();
+    assert.deepEqual(await present(again, "a", 2), [0, 1]);
+    await again.close();
+  });
+
   void test("finishes the deletion of a group that was interrupted", async () => {
     const made = failingLevel();
     const store = await RecordStore.open(placeOf(made.level));
@@ -339,6 +385,50 @@ void describe("damage of a record store", () => {
       for (const file of files(path, ".ldb")) rmSync(file);
     });
     assert.equal(lost, count);
+  });
+
+  void test("a deletion that broke off is finished while the store is repaired, also if that breaks off", async () => {
+    const { store } = await open();
+    await fill(store, "kept", count);
+    await store.close();
+    const broken = (level: Level): Level =>
+      Object.assign(level, { clear: () => Promise.reject(new Error("no power")) });
+    const place = await levelPlaceIn(folder, "the store");
+    const openIt = place.open.bind(place);
+    place.open = async () => broken(await openIt());
+    const deleting = await RecordStore.open(place);
+    await fill(deleting, "deleted", count);
+    await assert.rejects(deleting.deleteGroup("deleted"), /no power/);
+    await deleting.close();
+    // A record of the other group.
+    const log = files(folder, ".log").find((one) => statSync(one).size > 0)!;
+    const table = files(folder, ".ldb").find((one) => statSync(one).size > 0)!;
+    flip(table, 8 * Math.floor(statSync(table).size / 2));
+    assert.ok(statSync(log).size > 0);
+    const next = await levelPlaceIn(folder, "the store");
+    const openNext = next.openNext.bind(next);
+    next.openNext = async () => {
+      const level = await openNext();
+      const work = level.clear.bind(level) as (...args: unknown[]) => Promise<void>;
+      // The first one empties the new database; the second one is the deletion.
+      return Object.assign(level, {
+        clear: (...args: unknown[]) =>
+          args.length === 0 ? work() : Promise.reject(new Error("no power")),
+      });
+    };
+    await assert.rejects(RecordStore.open(next), /no power/);
+    const { store: again, told } = await open();
+    assert.equal((await present(again, "kept", count)).length, count - 1);
+    assert.deepEqual(await present(again, "deleted", count), []);
+    assert.deepEqual(again.totals("deleted"), { count: 0, bytes: 0 });
+    assert.match(told[0]!, /1 of 40 records of kept are lost/);
+    assert.doesNotMatch(told.join(), /of deleted/);
+    await again.put("deleted", idOf(1), bodyOf(1));
+    await again.close();
+    const { store: last, told: toldLast } = await open();
+    assert.deepEqual(toldLast, []);
+    assert.deepEqual(await present(last, "deleted", count), [1]);
+    await last.close();
   });
 
   void test("a damaged database is put aside, and a repaired store can be damaged again", async () => {

@@ -108,6 +108,10 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
       "performance.getEntriesByType('resource').map(({ name }) => new URL(name).host)",
     )) as string[];
     assert.deepEqual([...new Set(hosts)], [new URL(url).host]);
+    // The log of a console that was just started does not begin with a failure of its own.
+    await page.keyboard.press("l");
+    await page.locator(".log li", { hasText: "getDirectoryAuthorities: ok" }).first().waitFor();
+    assert.equal(await page.locator(".log li", { hasText: "getPkiDocument" }).count(), 0);
     // After a reload this tab still knows the token.
     await page.reload();
     await page.locator(".facts").waitFor();
@@ -131,6 +135,8 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
   await t.test("can be used by keyboard alone on every page", async () => {
     const { page, problems } = await open(browser, url);
     await press(page, "Write a box");
+    // A screen reader says how it ended.
+    await page.locator("main [role=status]", { hasText: /^write: ok after / }).waitFor();
     await go(page, "Timeline");
     await page.locator(".row.ok, .row.running").first().waitFor();
     await press(page, /^write/);
@@ -156,6 +162,15 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.locator("button", { hasText: "Join it again" }).waitFor();
     await press(page, "Join it again");
     await page.locator("button", { hasText: "Cut it off" }).waitFor();
+    await press(page, "Kill it");
+    // The button can be pressed once, and keeps the focus: the next Tab leads to the one below it.
+    await page.locator("button[aria-disabled=true]", { hasText: "Kill it" }).waitFor();
+    assert.equal(await page.evaluate("document.activeElement.textContent.trim()"), "Kill it");
+    await go(page, "Now");
+    await page.locator(".fact", { hasText: "Start the daemon again on page 6" }).waitFor();
+    await go(page, "Faults");
+    await press(page, "Start it again");
+    await page.locator("button", { hasText: "Restart it" }).waitFor();
     await page.keyboard.press("l");
     const line = page.locator(".log li", { hasText: "daemon.network.faults.setOnline(false);" });
     await line.first().waitFor();

@@ -92,6 +92,13 @@ export const UNRECORDED: readonly UnrecordedDifference[] = [
       "must still end",
   },
   {
+    defect: 16,
+    reference:
+      "a courier's answer that cannot be read ends the operation, and its start is never answered",
+    ours: "the start is answered with code 4",
+    why: "one bad courier must not make a program wait forever",
+  },
+  {
     defect: 18,
     reference:
       "any application can cancel any operation; of two starts of one envelope, the " +

@@ -7,6 +7,8 @@ This page is generated from \`test/reference/replay/differences.ts\`; do not edi
 that the recordings under \`test/reference/transcripts\` show, the embedded daemon behaves like kpclientd
 v0.0.99: kinds, codes, order, null fields, and lengths by geometry. Human-readable texts (\`err\`) are
 our own, except those that contain numbers.
+
+Each section is a recording; \`frame\` is the number of the frame in it.
 `;
 
 function section([file, differences]: readonly [string, readonly Difference[]]): string {
@@ -29,6 +31,8 @@ function unrecorded(): string {
   );
   return [
     "## Not in the recordings",
+    "",
+    "`defect` is the number in [the specification's list](spec/thin-protocol.md#10-pitfalls-and-upstream-defects-do-better).",
     "",
     "| defect | the reference | ours | why |",
     "|---|---|---|---|",

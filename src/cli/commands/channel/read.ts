@@ -6,6 +6,7 @@ import { type StoreFlags, readerNamed, withChannels } from "../../channel-store.
 import type { ClientFlags } from "../../connect.js";
 import { UsageError } from "../../failure.js";
 import { LastingWait } from "../../lasting-wait.js";
+import { lossOf } from "../../lost-message.js";
 import type { Output } from "../../output.js";
 import { Patience } from "../../patience.js";
 import { prepare } from "../../prepare.js";
@@ -73,19 +74,19 @@ async function importFrom(
 /** A pipe gets the exact bytes; a terminal gets lines without control characters. */
 async function show(output: Output, { id, kind, bytes, gap }: Message): Promise<void> {
   if (gap > 0) output.warning(`${counted(gap, "box", "boxes")} before this message were lost`);
+  const loss = lossOf({ id, kind });
   output.record({
     type: "message",
     id,
     kind,
     bytes: bytes.length,
     gap,
-    plaintextBase64: kind === "message" || kind === "other" ? bytes : null,
+    plaintextBase64: loss === null ? bytes : null,
   });
-  if (!output.json) {
-    if (kind === "deleted") output.warning(`message ${id} was deleted by its writer`);
-    else if (kind === "tooLong") output.warning(`message ${id} is too long, and was skipped`);
-    else if (kind === "sideStream") output.warning(`message ${id} was lost: its boxes are gone`);
-    else if (output.terminal.isTerminal) {
+  if (loss !== null) {
+    output.warning(loss);
+  } else if (!output.json) {
+    if (output.terminal.isTerminal) {
       const text = utf8ToText(bytes).replace(/\n$/, "");
       for (const line of text.split("\n")) output.line(line, "\t");
     } else {

@@ -5,7 +5,9 @@ import type { Channels, Contact, Writer } from "katzenpost-thinclient/channels";
 import { type StoreFlags, contactNamed, withChannels } from "../../channel-store.js";
 import type { ClientFlags, ClientRun } from "../../connect.js";
 import { UsageError } from "../../failure.js";
+import { lossOf } from "../../lost-message.js";
 import { prepare } from "../../prepare.js";
+import { quoted } from "../../repeated.js";
 import { standardOutput } from "../../standard-output.js";
 import { counted } from "../../text.js";
 import { readVoucher } from "../../voucher-file.js";
@@ -64,6 +66,11 @@ async function talk(run: ClientRun, flags: ChatFlags, contact: Contact): Promise
   output.status("waiting for the other side …");
   const { writer, reader } = await contact.ready({ signal });
   output.clearStatus();
+  if (process.stdin.isTTY) {
+    const { displayName } = contact.info;
+    const who = displayName === null ? "" : ` (${quoted(displayName)})`;
+    output.remark(`each line that you type is sent to ${contact.name}${who}; Ctrl-D ends the chat`);
+  }
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
   const lines = sendLines(writer, both);
@@ -71,9 +78,12 @@ async function talk(run: ClientRun, flags: ChatFlags, contact: Contact): Promise
     let seen = 0;
     for await (const message of reader.messages({ ack: "manual", signal: both })) {
       const { id, bytes, gap } = message;
-      const text = utf8ToText(bytes);
+      const loss = lossOf(message);
+      const text = loss === null ? utf8ToText(bytes) : null;
       if (gap > 0) output.warning(`${counted(gap, "box", "boxes")} before this message were lost`);
-      output.result(`${contact.name}: ${text}`, { type: "message", id: String(id), text, gap });
+      if (loss === null) output.line(`${contact.name}: ${text}`);
+      else output.warning(loss);
+      output.record({ type: "message", id: String(id), text, gap });
       // Acknowledged only when it is written out, and also if it is the last one.
       await standardOutput.settled();
       await message.ack();

@@ -119,7 +119,7 @@ function takenBox(error: unknown, capabilities: readonly OpenCapability[]): Take
     capability === undefined || done === undefined
       ? "a box of a stream"
       : `box ${capability.number + done} of ${capability.name}`;
-  return new TakenBoxError(where, `katz read ${capability?.name ?? "CAP"}`, error);
+  return new TakenBoxError(where, `skip it with katz read ${capability?.name ?? "CAP"}`, error);
 }
 
 /** Bytes of a regular file; null if the length is unknown before the end. */

@@ -14,6 +14,7 @@ import {
 import { verifyPkiDocumentWith } from "katzenpost-thinclient/join";
 import { setImmediate } from "node:timers/promises";
 import { type ClientFlags, connect, firstThatAnswers } from "../../connect.js";
+import { UsageError } from "../../failure.js";
 import { type DaemonPlace, daemonPlaces } from "../../find-daemon.js";
 import { SKEW_WARNING_MS, linkText, readLinkState } from "../../link-state.js";
 import { currentDocument } from "../../network-view.js";
@@ -265,7 +266,10 @@ const data: Check = {
   name: "data",
   run: async ({ flags }) => {
     const folder = flags.data!;
-    await stat(join(folder, "seed"));
+    await stat(join(folder, "seed")).catch((cause: unknown) => {
+      if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+      throw new UsageError(`there is no data directory ${folder}`, { cause });
+    });
     const text = await readFile(join(folder, "damage.txt"), "utf8").catch(() => "");
     const lines = text.split("\n").filter((line) => line !== "");
     if (lines.length === 0) return { detail: "no damage was found" };

@@ -1,17 +1,20 @@
 /** `katz doctor`: checks what works, and says what to do about what does not. */
 import { type Check, type DoctorFlags, type Findings, checksFor } from "./checks.js";
-import { AlreadyReported, codeOf, exitCodeOf, messageOf } from "../../failure.js";
+import { AlreadyReported, codeOf, exitCodeOf, messageOf, said } from "../../failure.js";
 import type { Output } from "../../output.js";
 import { round } from "../../ping-statistics.js";
 import { type Run, runCommand } from "../../run.js";
 import type { Style } from "../../terminal.js";
-import { withoutSecrets } from "../../repeated.js";
 import { counted, wrap } from "../../text.js";
 
 /** The default time limit of each check. */
 const CHECK_TIMEOUT_MS = 60_000;
 const NAME_WIDTH = 13;
+/** Where the text begins, after the status and the name. */
+const COLUMN = 9 + NAME_WIDTH + 2;
 const TEXT_WIDTH = 54;
+/** Minimum width of the text, however narrow the terminal is. */
+const MIN_WIDTH = 20;
 
 type Status = "ok" | "warning" | "failed" | "skipped";
 const styles: Readonly<Record<Status, Style>> = {
@@ -66,7 +69,7 @@ async function runChecks({ output, signal }: Run, findings: Findings): Promise<v
       const { advice } = check;
       show(output, check, "failed", {
         ms: ms(),
-        detail: withoutSecrets(messageOf(error)),
+        detail: messageOf(error),
         advice,
         error,
       });
@@ -84,8 +87,7 @@ interface Shown {
 
 function show(output: Output, { name }: Check, status: Status, shown: Shown): void {
   const { ms, advice, error } = shown;
-  // A ticket that was given as an address would appear here.
-  const detail = withoutSecrets(shown.detail);
+  const detail = said(shown.detail);
   output.clearStatus();
   output.record({
     type: "check",
@@ -98,11 +100,17 @@ function show(output: Output, { name }: Check, status: Status, shown: Shown): vo
   });
   if (output.quiet && (status === "ok" || status === "skipped")) return;
   const label = output.style(styles[status], status.padEnd(7));
-  const indent = " ".repeat(9 + NAME_WIDTH + 2);
-  for (const [i, text] of wrap(detail, TEXT_WIDTH).entries()) {
-    output.line((i === 0 ? `${label}  ${name.padEnd(NAME_WIDTH)}  ` : indent) + text);
+  const { isTerminal, width } = output.terminal;
+  const isNarrow = isTerminal && width < COLUMN + TEXT_WIDTH + 2;
+  // On a narrow terminal the text has lines of its own below the name.
+  const indent = " ".repeat(isNarrow ? 2 : COLUMN);
+  const room = isNarrow ? Math.max(MIN_WIDTH, width - indent.length - 2) : TEXT_WIDTH;
+  if (isNarrow) output.line(`${label}  ${name}`);
+  for (const [i, text] of wrap(detail, room).entries()) {
+    const begin = i === 0 && !isNarrow ? `${label}  ${name.padEnd(NAME_WIDTH)}  ` : indent;
+    if (text !== "" || !isNarrow) output.line(begin + text);
   }
-  for (const [i, text] of wrap(advice ?? "", TEXT_WIDTH).entries()) {
+  for (const [i, text] of wrap(advice ?? "", room).entries()) {
     if (text !== "") output.line(`${indent}${i === 0 ? "→ " : "  "}${text}`);
   }
 }

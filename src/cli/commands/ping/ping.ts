@@ -159,7 +159,8 @@ class Series {
     if (this.#sent + this.#unsent === 0) signal.throwIfAborted();
     output.record({ type: "summary", service: this.#service, ...summary });
     for (const line of summaryLines(this.#service, summary)) output.line(line);
-    if (!output.quiet) for (const line of histogramLines(summary)) output.line(line);
+    if (!output.quiet)
+      for (const line of histogramLines(summary, output.terminal.width)) output.line(line);
     if (summary.received > 0) return;
     if (hasCode(this.#failure, "ERR_TIMEOUT") && this.#service !== "echo") {
       output.remark("not every service answers every message: katz ping echo uses one that does");
@@ -185,12 +186,14 @@ function summaryLines(service: string, summary: PingSummary): string[] {
   return lines;
 }
 
-function histogramLines({ histogram, received }: PingSummary): string[] {
+/** @param room how many characters fit on a line. */
+function histogramLines({ histogram, received }: PingSummary, room: number): string[] {
   if (received < 2) return [];
   const most = Math.max(...histogram.map(({ count }) => count));
   const width = Math.max(...histogram.map(({ toMs }) => shown(toMs).length));
   return histogram.map(({ fromMs, toMs, count }) => {
     const range = `${shown(fromMs).padStart(width)} to ${shown(toMs).padStart(width)} ms`;
-    return `${range}  ${bar(count / most, 30)} ${count}`;
+    const left = room - range.length - String(most).length - 3;
+    return `${range}  ${bar(count / most, Math.max(5, Math.min(30, left)))} ${count}`;
   });
 }

@@ -69,11 +69,11 @@ async function writeBox(
   output.remark(`wrote box ${number}, ${message.length} bytes`);
 }
 
-/** How to skip a box that already holds something. */
+/** What to do about a box that already holds something. */
 function wayPast(capability: OpenCapability, number: number): string {
   const next = capability.number;
   // If the position in the file is further on, the boxes up to it may also be taken.
   return next > number
-    ? `box ${next}, the next one of ${capability.name}: leave out --box`
-    : `--box ${number + 1}`;
+    ? `leave out --box: the next box of ${capability.name} is box ${next}`
+    : `skip it with --box ${number + 1}`;
 }

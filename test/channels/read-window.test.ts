@@ -1,7 +1,7 @@
 /** The window of boxes that a reader asks for. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { messageBoxCounter } from "../../src/bacap/index.js";
 import { generateKeypair } from "../../src/bacap/capabilities.js";
 import type { BoxResult } from "../../src/channels/channel-client.js";

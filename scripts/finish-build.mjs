@@ -116,7 +116,7 @@ export async function beginPack() {
     if (!/(\.js|\.d\.ts)$/.test(path) || !existsSync(`${path}.map`)) continue;
     const text = path.endsWith(".js")
       ? rewriteGaps(typescript, path, withLessSpace)
-      : readFileSync(path, "utf8");
+      : withoutInternals(typescript, path);
     setFileAside(path, text.replace(mapLine, "\n"));
   }
   const isPacked = packedFiles();
@@ -128,6 +128,34 @@ export async function beginPack() {
     .filter((page) => page.endsWith(".md") && isPacked(page));
   for (const page of pages) setFileAside(join(root, page), packedPage(page, isPacked));
   setFileAside(join(root, "package.json"), packedManifest());
+}
+
+/**
+ * A declaration file without the members of classes that are marked `@internal`: editors would offer
+ * them to users. Constructors become private. Members that are named by a symbol stay, because they
+ * tell classes apart.
+ */
+export function withoutInternals(typescript, path) {
+  let text = readFileSync(path, "utf8");
+  const source = typescript.createSourceFile(path, text, typescript.ScriptTarget.ES2022);
+  const isInternal = (member) => {
+    const comment = text.slice(member.pos, member.getStart(source));
+    if (!/@internal\b/.test(comment)) return false;
+    return typescript.isConstructorDeclaration(member) || typescript.isIdentifier(member.name);
+  };
+  const internals = source.statements
+    .filter((statement) => typescript.isClassDeclaration(statement))
+    .flatMap(({ members }) => members.filter(isInternal));
+  for (const member of internals.toReversed()) {
+    const isOpen =
+      typescript.isConstructorDeclaration(member) &&
+      typescript.getCombinedModifierFlags(member) === typescript.ModifierFlags.None;
+    text =
+      text.slice(0, member.pos) +
+      (isOpen ? "\n    private constructor();" : "") +
+      text.slice(member.end);
+  }
+  return text;
 }
 
 /** Restores the files that were replaced. */

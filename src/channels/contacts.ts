@@ -5,7 +5,14 @@
  */
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
-import { firstIndexOf, generateKeypair, parseReadCap, readCapOf } from "../bacap/capabilities.js";
+import type { ReadCap, WriteCap } from "../bytes/opaque.js";
+import {
+  firstIndexOf,
+  generateKeypair,
+  parseReadCap,
+  readCapOf,
+  rootPublicKeyOf,
+} from "../bacap/capabilities.js";
 import { messageBoxCounter } from "../bacap/message-box-index.js";
 import type { Clock } from "../clock/clock.js";
 import { ChannelExistsError, ChannelNotFoundError } from "../errors/channel-errors.js";
@@ -479,6 +486,10 @@ export class Contacts {
   #finish(draft: Draft, record: ExchangeRecord, answer: Bytes | null): Partial<ExchangeRecord> {
     const [to, from] = channelNames(record.name);
     const member = answer && inductorOf(answer);
+    // A program that answers each message would answer itself forever.
+    if (member && isSameRoot(member.readCap, record.messageWriteCap!)) {
+      throw new ProtocolError("the answer to the voucher names our own stream as the other side's");
+    }
     this.#context.compose(draft, [
       {
         kind: "writer",
@@ -512,6 +523,10 @@ function inductorOf(answer: Bytes): KatzenqtMember {
     throw new ProtocolError("the answer to the voucher has a malformed ReadCap", { cause });
   }
   return inductor;
+}
+
+function isSameRoot(one: ReadCap, other: WriteCap): boolean {
+  return equalBytes(rootPublicKeyOf(one), rootPublicKeyOf(other));
 }
 
 /** The names of a contact's channels: to it, and from it. */

@@ -730,18 +730,20 @@ export class Group {
     const words: KatzenqtMessage =
       typeof message === "string" ? { type: "text", text: message } : message;
     const after = words.after ?? this.#order.causes();
+    const seen = this.#order.seen();
     const bytes = encodeKatzenqtMessage({ ...words, after });
     const delivery = await writer.send(bytes);
-    this.#order.sent();
+    this.#order.sent(seen);
     return delivery;
   }
 
   /**
    * The messages of all other members as they come. A message waits until the messages that its
    * sender had seen were yielded, for a minute at most, because they may be lost; after a long wait,
-   * the next ones of that member do not wait for a minute. Members who are introduced are read from then on, up to 256; the same member may be introduced several times.
-   * As with `Reader.messages`, asking for the next message acknowledges the one before, and a
-   * message that was not acknowledged comes again after a crash.
+   * the next ones of that member do not wait for a minute. Members who are introduced are read from
+   * then on, up to 256; the same member may be introduced several times. As with `Reader.messages`,
+   * asking for the next message acknowledges the one before, and a message that was not acknowledged
+   * comes again after a crash.
    * @throws (rejects) as `Reader.messages`; InvalidStateError when the group was left; TypeError for
    * an unknown option.
    */

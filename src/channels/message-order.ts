@@ -120,9 +120,17 @@ export class MessageOrder {
     this.#newcomers.wake();
   }
 
-  /** A message was sent: later ones do not have to name what was seen before it. */
-  sent(): void {
-    for (const [channel, id] of this.#seen) this.#named.set(channel, id);
+  /** The last message of each channel that was seen so far. */
+  seen(): ReadonlyMap<string, bigint> {
+    return new Map(this.#seen);
+  }
+
+  /**
+   * A message was sent: later ones do not have to name what had been seen before it.
+   * @param seen the result of {@link seen} when the message was made.
+   */
+  sent(seen: ReadonlyMap<string, bigint>): void {
+    for (const [channel, id] of seen) this.#named.set(channel, id);
   }
 
   /** Yields the messages of all other members: see `Group.messages`. */

@@ -648,7 +648,7 @@ export class Reader implements AsyncIterable<Message> {
         return this.#putMessage(draft, id, "other", box.content);
       case "whole":
         this.#dropPartial(draft);
-        return this.#putMessage(draft, id, "message", box.content);
+        return this.#putPart(draft, id, box.content, true);
       case "first":
         this.#dropPartial(draft);
         return this.#putPart(draft, id, box.content, false);
@@ -663,8 +663,7 @@ export class Reader implements AsyncIterable<Message> {
         }
         return this.#putPart(draft, id, box.content, box.kind === "last");
       case "end":
-        if (this.#partial) return this.#putPart(draft, id, box.content, true);
-        return this.#putMessage(draft, id, "message", box.content, true);
+        return this.#putPart(draft, id, box.content, true, true);
     }
   }
 

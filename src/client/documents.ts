@@ -113,8 +113,8 @@ export interface DocumentFollowerOptions {
 export class DocumentFollower {
   readonly #options: DocumentFollowerOptions;
   #timer: Timer | null = null;
-  /** When to ask, in milliseconds since 1970; null if unknown. */
-  #dueAt: number | null = null;
+  /** When to ask, in milliseconds since 1970. */
+  #dueAt = 0;
   #retryMs = 0;
   #asking = false;
   #ended = false;
@@ -130,7 +130,6 @@ export class DocumentFollower {
     const lengthMs = epochLengthOf(document.epoch, now);
     if (lengthMs === null) {
       // The document does not say how long its epochs are, so rely on the daemon's announcements.
-      this.#dueAt = null;
       this.#timer?.cancel();
       return;
     }
@@ -148,7 +147,6 @@ export class DocumentFollower {
 
   #look(): void {
     this.#timer?.cancel();
-    if (this.#dueAt === null || this.#ended) return;
     const { clock, canAsk } = this.#options;
     const leftMs = this.#dueAt - clock.now();
     if (leftMs <= 0 && canAsk()) void this.#ask();

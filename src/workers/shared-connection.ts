@@ -764,7 +764,8 @@ class Relay implements SharedConnection {
         for (const tab of this.#tabs) tab.send(body);
         return;
       case "sessionTokenReply":
-        if (!link.ready) this.#ready(link, response);
+        // One that was not asked for says nothing, and comes before what tabs are greeted with.
+        if (link.askedForSession && !link.ready) this.#ready(link, response);
         return;
       case "messageSentEvent":
       case "messageReplyEvent":

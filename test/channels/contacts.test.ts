@@ -8,10 +8,17 @@ import {
   ChannelExistsError,
   type Contact,
   type Reader,
+  encodeKatzenqtMembers,
   openChannels,
 } from "../../src/channels/index.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
-import { firstIndexOf, nextMessageBoxIndex, readCapOf } from "../../src/bacap/index.js";
+import {
+  firstIndexOf,
+  generateKeypair,
+  nextMessageBoxIndex,
+  readCapOf,
+} from "../../src/bacap/index.js";
+import type { ReadCap } from "../../src/bytes/opaque.js";
 import { voucherStream } from "../../src/crypto/voucher/voucher.js";
 import { InvalidStateError } from "../../src/errors/errors.js";
 import { startTestNetwork } from "../../src/testing/index.js";
@@ -450,6 +457,32 @@ describe("contacts", () => {
     const reason = /somebody else deleted the answer to this voucher; make a new one/;
     await assert.rejects(clock.runUntil(invited.ready(), DAY), reason);
     await clock.runUntil(alice.close());
+  });
+
+  it("an answer that names our own stream is refused: we would read what we send", async () => {
+    const { clock, boxes, open } = world();
+    const channels = await open();
+    const contact = await clock.runUntil(channels.contacts.invite("Mallory"));
+    const voucher = contact.voucher!;
+    const client = boxes.client();
+    await clock.runUntil(contact.stored());
+    const mirror = async (): Promise<void> => {
+      const { voucherWriteCap } = await client.voucherDeriveStream(voucher);
+      const box = firstIndexOf(voucherWriteCap);
+      const { plaintext } = await client.read(readCapOf(voucherWriteCap), box, { wait: false });
+      const answerWith = (readCap: ReadCap) => {
+        const members = encodeKatzenqtMembers([{ displayName: "Mallory", readCap }]);
+        return client.voucherInduct(voucher, plaintext, members);
+      };
+      const { mutatedMessageReadCap } = await answerWith(generateKeypair().readCap);
+      const { sealedReply } = await answerWith(mutatedMessageReadCap);
+      await client.write(voucherWriteCap, nextMessageBoxIndex(box), sealedReply);
+    };
+    await clock.runUntil(mirror());
+    await assert.rejects(clock.runUntil(contact.ready(), DAY), InvalidStateError);
+    assert.equal(contact.info.state, "failed");
+    assert.deepEqual(await channels.list(), []);
+    await clock.runUntil(channels.close());
   });
 
   it("the second of two answers to one voucher is refused", async () => {

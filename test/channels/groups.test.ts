@@ -17,6 +17,7 @@ import {
   type Channels,
   type Group,
   type GroupMessage,
+  type KatzenqtCause,
   encodeKatzenqtMembers,
   openChannels,
 } from "../../src/channels/index.js";
@@ -260,6 +261,42 @@ describe("groups", () => {
       "Bob: answer",
     ]);
     await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
+  });
+
+  it("a message that is seen while another one is being stored is named by the next one", async () => {
+    const { clock, boxes, open } = world();
+    class SlowDatabase extends CrashDatabase {
+      override async batch(...args: Parameters<CrashDatabase["batch"]>): Promise<void> {
+        await clock.sleep(1000);
+        return super.batch(...args);
+      }
+    }
+    const alice = await open();
+    const database = new SlowDatabase(new Disk());
+    const bob = await clock.runUntil(openChannels(boxes.client(), database, { clock }));
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    const { id } = await clock.runUntil(a.send("question"));
+    const messages = b.messages();
+    await clock.runUntil(messages.next()); // that Bob was admitted
+    const question = messages.next();
+    await clock.runUntil((await bob.reader(b.members()[0]!.channel)).messages({ from: id }).next());
+    const sending = b.send("not an answer");
+    await clock.runUntil(question);
+    await clock.runUntil(sending);
+    await clock.runUntil(b.send("the answer"));
+    const heard: (readonly KatzenqtCause[] | undefined)[] = [];
+    await clock.runUntil(
+      (async () => {
+        for await (const { message } of a.messages()) {
+          if (message?.type === "text" && heard.push(message.after) === 2) break;
+        }
+      })(),
+      DAY,
+    );
+    assert.ok(!heard[0]?.some((cause) => cause.id === id));
+    assert.deepEqual(heard[1], [{ name: "Alice", id }]);
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]), DAY);
   });
 
   it("a reply to a lost message is shown after a while", async () => {

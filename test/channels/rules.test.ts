@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { utf8ToText } from "../../src/bytes/bytes.js";
+import { firstIndexOf, generateKeypair, nextMessageBoxIndex } from "../../src/bacap/index.js";
+import { utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import {
   type ChannelDatabase,
   ChannelForkedError,
@@ -11,6 +12,7 @@ import {
   openChannels,
 } from "../../src/channels/index.js";
 import { hasCode } from "../../src/errors/errors.js";
+import { ReadCap } from "../../src/bytes/opaque.js";
 import { ChannelStore } from "../../src/channels/store.js";
 import { BoxesDouble } from "./boxes-double.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
@@ -549,6 +551,24 @@ describe("the rules of channels", () => {
     await assert.rejects(open(disk), /outbox of channel "out" has a gap: messages 2 to 2/);
   });
 
+  it("an outbox whose last messages are missing is found, even if the store's totals are right", async () => {
+    const { clock, open } = world();
+    const disk = new Disk();
+    const channels = await open(disk);
+    const writer = await channels.create("out");
+    for (let i = 0; i < 5; i++) await writer.send(String(i));
+    await channels.close();
+    const database = new CrashDatabase(disk);
+    await database.open();
+    const store = await ChannelStore.open(database, clock, null);
+    const keys = [...disk.durable.keys()].filter((key) => key.startsWith("out!"));
+    await store.commit((draft) => {
+      for (const key of keys.slice(3)) draft.delete(key);
+    });
+    await store.close();
+    await assert.rejects(open(disk), /outbox of channel "out" has a gap: messages 3 to 4/);
+  });
+
   it("values of an encrypted store reveal nothing, and cannot be read without its key", async () => {
     const { clock, open } = world();
     const disk = new Disk();
@@ -693,6 +713,33 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("a message of one box can be too long as well", async () => {
+    const { clock, boxes, open } = world();
+    const channels = await open(new Disk(), { maxMessageLength: 10 });
+    const { writeCap, readCap, firstMessageIndex } = generateKeypair();
+    let index = firstMessageIndex;
+    for (const box of [
+      "M\0longer than that",
+      "Flonger than that",
+      "M\0not longer",
+      "Fnot longer",
+    ]) {
+      boxes.put(writeCap, index, utf8(box));
+      index = nextMessageBoxIndex(index);
+    }
+    const reader = await channels.import("in", readCap);
+    const seen: string[] = [];
+    await clock.runUntil(
+      (async () => {
+        for await (const { kind, bytes } of reader) {
+          if (seen.push(`${kind} ${utf8ToText(bytes)}`) === 4) break;
+        }
+      })(),
+    );
+    assert.deepEqual(seen, ["tooLong ", "tooLong ", "message not longer", "message not longer"]);
+    await clock.runUntil(channels.close());
+  });
+
   it("a deleted message reads as deleted", async () => {
     const { clock, open } = world();
     const channels = await open();
@@ -751,6 +798,54 @@ describe("the rules of channels", () => {
         [other.id, "message"],
         [last.id, "deleted"],
       ],
+    );
+    await clock.runUntil(channels.close());
+  });
+
+  it("a long message in katzenqt's format is deleted together with its side stream", async () => {
+    const { clock, boxes, open } = world();
+    const disk = new Disk();
+    let channels = await open(disk);
+    let writer = await channels.create("out", { format: "katzenqt" });
+    const invitation = await writer.invitation();
+    const { id, stored } = await writer.send("x".repeat(500));
+    await writer.send("kept");
+    await clock.runUntil(stored);
+    const reference = boxes.get(invitation.readCap, invitation.nextMessageBoxIndex)!;
+    const side = ReadCap.from(reference.subarray(1));
+    const isGone = (): boolean[] => {
+      let index = firstIndexOf(side);
+      return Array.from({ length: 9 }, () => {
+        const box = boxes.get(side, index);
+        index = nextMessageBoxIndex(index);
+        return box?.length === 0;
+      });
+    };
+    assert.ok(isGone().every((one) => !one));
+    await clock.runUntil(channels.close());
+    // Another process deletes it, and is restarted before it is done.
+    channels = await open(disk);
+    writer = await channels.writer("out");
+    const deletion = await clock.runUntil(writer.delete(id));
+    assert.equal(deletion.boxes, 10);
+    await clock.advance(15);
+    await clock.runUntil(channels.close());
+    channels = await open(disk);
+    writer = await channels.writer("out");
+    const [waiting] = await writer.outbox();
+    assert.equal(waiting!.boxes, 10);
+    boxes.fate = () => ({ delayMs: 1000, lost: null });
+    const since = clock.monotonic();
+    await clock.runUntil(waiting!.stored);
+    // Eight at a time, and the box that refers to them after them.
+    assert.equal(clock.monotonic() - since, 3000);
+    assert.ok(isGone().every((one) => one));
+    assert.equal(boxes.get(invitation.readCap, invitation.nextMessageBoxIndex)!.length, 0);
+    const reader = await channels.import("in", invitation);
+    const messages = await clock.runUntil(take(reader, 2));
+    assert.deepEqual(
+      messages.map(({ kind }) => kind),
+      ["deleted", "message"],
     );
     await clock.runUntil(channels.close());
   });

@@ -61,6 +61,25 @@ test("a partial download of the right size is checked by its contents", async ()
   await files.close();
 });
 
+test("what an earlier run left in a file is not taken for a part of it, however long it is", async () => {
+  for (const done of [0, 500, 1000, 1500]) {
+    const folder = await newPartial();
+    const junk = new Uint8Array(3000).fill(9);
+    const rest = Math.max(0, done - 1000);
+    writeFileSync(
+      folder.pathOf(0),
+      done >= 1000 ? first : Buffer.concat([first.subarray(0, done), junk]),
+    );
+    writeFileSync(folder.pathOf(1), Buffer.concat([second.subarray(0, rest), junk]));
+    const files = await IncomingFiles.open(folder, manifest, [false, false], done);
+    await files.append(Buffer.concat([first, second]).subarray(done));
+    await files.finish();
+    assert.deepEqual(new Uint8Array(readFileSync(folder.pathOf(0))), first);
+    assert.deepEqual(new Uint8Array(readFileSync(folder.pathOf(1))), second);
+    await files.close();
+  }
+});
+
 test("a part that cannot be read is reported with its path", async () => {
   const folder = await newPartial();
   mkdirSync(folder.pathOf(0));

@@ -4,6 +4,7 @@ import { type Bytes, concatBytes, randomBytes, toHex } from "../../src/bytes/byt
 import { MessageBoxIndex, WriteCap } from "../../src/bytes/opaque.js";
 import { writeCapHash } from "../../src/client/copy-calls.js";
 import type { CopyDestination, CopyProgress } from "../../src/client/copy.js";
+import { EventHub } from "../../src/client/event-hub.js";
 import {
   ClientClosedError,
   CopyCommandFailedError,
@@ -660,6 +661,36 @@ describe("a copy that is ended", () => {
       ],
     );
     assert.deepEqual(second.all(start)[0]!.envelopeHash, hashOf(1));
+    await made.client.stop();
+  });
+
+  test("leaves no handler behind, however it ends", async (t) => {
+    const { on } = EventHub.prototype;
+    t.after(() => (EventHub.prototype.on = on));
+    let left = 0;
+    EventHub.prototype.on = function (this: EventHub, type, handler, options) {
+      const end = on.call(this, type, handler as never, options);
+      left++;
+      let isOver = false;
+      const off = (): void => {
+        if (!isOver) left--;
+        isOver = true;
+        end();
+      };
+      return Object.assign(off, { [Symbol.dispose]: off });
+    };
+    const { made, daemon } = await copying();
+    const before = left;
+    await made.client.copy(randomBytes(3 * chunk), destinations(1));
+    await made.client.copy(new Uint8Array(0), destinations(1));
+    daemon.instead = (request) =>
+      request.kind === "startResendingCopyCommand"
+        ? copyReply(request, { errorCode: 14 })
+        : undefined;
+    await reasonOf(made.client.copy(randomBytes(chunk), destinations(1)));
+    const signal = AbortSignal.abort();
+    await reasonOf(made.client.copy(randomBytes(chunk), destinations(1), { signal }));
+    assert.equal(left, before);
     await made.client.stop();
   });
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { randomBytes, toHex, utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import { SurbId } from "../../src/bytes/opaque.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
+import { DialPauses } from "../../src/gateway/connector.js";
 import { ConsensusError } from "../../src/gateway/commands.js";
 import { GatewayLink, type GatewayLinkOptions } from "../../src/gateway/gateway-link.js";
 import { xwingKem } from "../../src/kem/xwing.js";
@@ -583,6 +584,28 @@ test("closing ends the link, a dial in progress and waiting packets", async () =
   assert.equal(waiting.clock.pending, 0);
   assert.throws(() => waiting.link.open(null as never), { name: "InvalidStateError" });
   assert.throws(() => scene({ pinned: [] }), { name: "RangeError" });
+});
+
+test("a link that is closed when its handshake ends is closed, at whichever moment", async (t) => {
+  const { reset } = DialPauses.prototype;
+  t.after(() => (DialPauses.prototype.reset = reset));
+  for (let turns = 0; turns < 8; turns++) {
+    const all = scene();
+    let isClosed = false;
+    const closeLater = async (): Promise<void> => {
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      await all.link.close();
+      isClosed = true;
+    };
+    // Called with the gateway's first command, which ends the handshake.
+    DialPauses.prototype.reset = function (this: DialPauses): void {
+      reset.call(this);
+      void closeLater();
+    };
+    await until(all, () => isClosed, 30_000);
+    assert.equal(all.link.describe().phase, "closed");
+    assert.equal(all.network.links[0]!.link.error?.message, "the other end closed the connection");
+  }
 });
 
 test("an aborted wait for a packet ends at once, and its reply block is forgotten", async () => {

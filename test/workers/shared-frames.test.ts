@@ -527,6 +527,24 @@ test("an operation of two tabs is cancelled when neither waits for it", async (t
   assert.equal(shared.load.unanswered, 1, "the cancel");
 });
 
+test("a session that the daemon announces unasked is not taken for the answer", async (t) => {
+  const daemon = new ScriptedDaemon();
+  const listener = memoryListener();
+  const shared = shareConnection(listener, daemon, { clock: new VirtualClock() });
+  t.after(() => shared.close());
+  const [connection, tab] = await Promise.all([daemon.accept(), RawTab.join(listener)]);
+  const answer = { kind: "sessionTokenReply", appId: randomBytes(16), resumed: false } as const;
+  connection.send(answer);
+  await settle();
+  connection.send(daemon.status());
+  connection.send(daemon.documentEvent());
+  await settle();
+  assert.deepEqual([tab.closed, tab.heard], [false, []]);
+  connection.send(answer);
+  await settle();
+  assert.deepEqual(tab.kinds(), ["connectionStatusEvent", "newPkiDocumentEvent"]);
+});
+
 test("a silent daemon is given up, and tabs are told", async (t) => {
   const { first, clock, connection } = await scene(t);
   for (let waited = 0; waited < 60_000; waited += 5000) {

@@ -1,9 +1,18 @@
 /** The contents of the package, as a user gets them in an empty project. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import typescript from "typescript";
 import { PackedProject, ROOT, type Target, manifest, moduleNames } from "./packed-package.js";
+
+/** The part of the build script that is tested here. */
+interface FinishBuild {
+  readonly withoutInternals: (compiler: typeof typescript, path: string) => string;
+}
+const script = pathToFileURL(join(ROOT, "scripts", "finish-build.mjs")).href;
+const { withoutInternals } = (await import(script)) as FinishBuild;
 
 let project: PackedProject;
 before(() => {
@@ -71,6 +80,12 @@ test("an internal module cannot be imported", () => {
 
 const PROGRAM = `
 import { BoxIDNotFoundError, Config, ThinClient, isThinClientError } from "katzenpost-thinclient";
+import { type Contacts, openChannels } from "katzenpost-thinclient/channels";
+import { EmbeddedDaemon } from "katzenpost-thinclient/network";
+import { JoinedDaemon } from "katzenpost-thinclient/join";
+import { Daemon } from "katzenpost-thinclient/daemon";
+import { listenForPorts } from "katzenpost-thinclient/workers";
+import { explainError } from "katzenpost-thinclient/errors";
 import { DevDaemon } from "katzenpost-thinclient/testing";
 import { generateKeypair } from "katzenpost-thinclient/bacap";
 import { encodeFrame } from "katzenpost-thinclient/wire";
@@ -85,9 +100,29 @@ await client.write(writeCap, firstMessageIndex, "hello");
 const wrong = () => client.read(writeCap, firstMessageIndex);
 const { plaintext } = await client.read(readCap, firstMessageIndex);
 const caught = (error: unknown) => isThinClientError(error) && error instanceof BoxIDNotFoundError;
+// @ts-expect-error -- internal
+const inside = (contacts: Contacts) => contacts.groupHooks;
+const others = [openChannels, EmbeddedDaemon, JoinedDaemon, Daemon, listenForPorts, explainError];
+if (others.includes(undefined!) || typeof inside !== "function") throw new Error("missing");
 console.log(encodeFrame(reply).length > 1000, new TextDecoder().decode(plaintext), typeof wrong,
   typeof caught);
 `;
+
+test("the packed declarations offer no internal members", () => {
+  const folder = join(project.folder, "node_modules", manifest().name);
+  let removed = 0;
+  for (const file of project.files.filter((name) => name.endsWith(".d.ts"))) {
+    const path = join(folder, file);
+    const before = readFileSync(path, "utf8");
+    const after = withoutInternals(typescript, path);
+    removed += before.length - after.length;
+    const inClasses = after.replace(/^(?:export )?interface [^]*?^\}/gm, "");
+    assert.doesNotMatch(inClasses, /@internal(?:(?!\*\/)[^])*\*\/\n {4}(?:[a-z]+ )*\w+[(:]/, file);
+    // The program below is compiled against them.
+    writeFileSync(path, after);
+  }
+  assert.ok(removed > 5000, `${removed} characters`);
+});
 
 test("a strict program compiles against the package's types and runs", () => {
   project.write("program.ts", PROGRAM);

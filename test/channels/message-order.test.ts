@@ -37,15 +37,13 @@ class Peer {
     this.member = { displayName, channel };
     const readCap = readCapOf(generateKeypair().writeCap);
     this.first = messageBoxCounter(firstIndexOf(readCap));
-    const peer = this;
-    this.reader = {
-      get acknowledged() {
-        return peer.acknowledged;
-      },
+    const reader = {
       readCap: () => readCap,
-      hurry: () => peer.hurries++,
-      messages: ({ signal }: { signal: AbortSignal }) => peer.#read(signal),
-    } as unknown as Reader;
+      hurry: () => this.hurries++,
+      messages: ({ signal }: { signal: AbortSignal }) => this.#read(signal),
+    };
+    Object.defineProperty(reader, "acknowledged", { get: () => this.acknowledged });
+    this.reader = reader as unknown as Reader;
   }
 
   async *#read(signal: AbortSignal): AsyncGenerator<Message> {

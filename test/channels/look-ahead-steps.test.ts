@@ -21,9 +21,12 @@ interface Options {
   readonly isLikely?: boolean;
   /** Called before each read. */
   readonly onRead?: (count: number, look: LookAhead) => void;
+  /** Called when the look knows what is gone. */
+  readonly onGone?: (look: LookAhead) => void;
 }
 
-function setUp({ there = {}, isLikely = false, onRead = () => {} }: Options = {}) {
+function setUp(options: Options = {}) {
+  const { there = {}, isLikely = false, onRead = () => {}, onGone = () => {} } = options;
   const missing = firstIndexOf(generateKeypair().writeCap);
   const boxes = new Map(Object.entries(there).map(([at, behind]) => [Number(at), behind]));
   const time = { ms: 5000 };
@@ -66,6 +69,7 @@ function setUp({ there = {}, isLikely = false, onRead = () => {} }: Options = {}
     patienceMs: () => made.patienceMs,
     onStored: () => made.told.push("stored"),
     onGone: async (lost, next) => {
+      onGone(look);
       made.told.push(`${lost} gone`);
       made.next = next;
     },
@@ -115,6 +119,8 @@ test("a look waits longer for its turn than its reader, but not while everything
   assert.deepEqual(made.held, [false]);
   await run(1);
   assert.equal(look.isHeld, true);
+  // An attempt of the reader may still be in progress.
+  assert.equal(made.read.length, 3);
   assert.equal(look.patienceMs, 0);
   assert.equal(look.isWanted, true);
   assert.deepEqual(made.held, [false, true]);
@@ -177,6 +183,20 @@ test("a look that was ended reads and tells nothing more", async () => {
     assert.deepEqual(made.told, []);
     assert.equal(made.look.isHeld, last > 3 && last < 27);
   }
+});
+
+test("a look whose reader has moved on does not tell its end, or an error", async () => {
+  const moved = setUp({ there: { 4: 0 }, onGone: (look) => look.end() });
+  while (moved.readers.size > 0) await moved.run(1);
+  assert.deepEqual(moved.told, ["4 gone"]);
+  const failed = setUp({
+    onRead: (_count, look) => {
+      look.end();
+      throw new Error("no network");
+    },
+  });
+  await failed.run(1);
+  assert.deepEqual(failed.told, []);
 });
 
 test("a read that fails ends the look with its error, unless the channels close", async () => {

@@ -30,6 +30,8 @@ class Peer {
   readonly first: bigint;
   acknowledged: bigint | null = null;
   hurries = 0;
+  /** How many loops read its messages. */
+  listeners = 0;
   readonly #messages: Message[] = [];
   #wake: () => void = () => {};
 
@@ -47,6 +49,15 @@ class Peer {
   }
 
   async *#read(signal: AbortSignal): AsyncGenerator<Message> {
+    this.listeners++;
+    try {
+      yield* this.#following(signal);
+    } finally {
+      this.listeners--;
+    }
+  }
+
+  async *#following(signal: AbortSignal): AsyncGenerator<Message> {
     const last = this.acknowledged;
     let at = this.#messages.findIndex(({ id }) => last === null || id > last);
     if (at < 0) at = this.#messages.length;
@@ -171,22 +182,21 @@ test("what was acknowledged before counts as seen, and a new loop does not forge
   const [bob, carol] = [new Peer("Bob"), new Peer("Carol")];
   bob.says(0, "old");
   bob.acknowledged = bob.idOf(0);
-  const { clock, order, listen, texts } = setUp(bob, carol);
+  const { clock, order, listen, texts } = setUp(carol, bob);
   const loop = listen();
   carol.says(0, "about the old one", [bob.cause(0)]);
   await clock.advance(10);
   assert.deepEqual(texts(), ["about the old one"]);
-  assert.deepEqual(order.causes(), [bob.cause(0), carol.cause(0)]);
-  // Seen, but not acknowledged.
+  assert.deepEqual(order.causes(), [carol.cause(0), bob.cause(0)]);
   bob.says(1, "new");
-  const other = order.messages(undefined);
   await clock.advance(10);
   await loop.stop();
+  // As if it had been seen, but not acknowledged.
   bob.acknowledged = bob.idOf(0);
-  const next = other.next();
-  await clock.advance(0);
-  assert.deepEqual(order.causes(), [bob.cause(1), carol.cause(0)]);
-  assert.equal((await clock.runUntil(next)).value!.id, bob.idOf(1));
+  carol.says(1, "another one");
+  const other = order.messages(undefined);
+  assert.equal((await clock.runUntil(other.next())).value!.id, carol.idOf(1));
+  assert.deepEqual(order.causes(), [carol.cause(1), bob.cause(1)]);
   await clock.runUntil(other.return(undefined));
 });
 
@@ -235,7 +245,7 @@ test("of two messages that wait in vain, the one that came first is shown first"
   const { clock, listen, texts } = setUp(dave, carol, bob);
   const loop = listen();
   carol.says(0, "first", [bob.cause(9)]);
-  await clock.advance(500);
+  await clock.advance(10);
   dave.says(0, "second", [bob.cause(9)]);
   await clock.advance(62_000);
   assert.deepEqual(texts(), ["first", "second"]);
@@ -256,6 +266,33 @@ test("a loop that waits keeps one timer, and leaves nothing behind", async () =>
   await loop.stop();
   assert.equal(clock.pending, 0);
   assert.equal(getEventListeners(loop.signal, "abort").length, 0);
+  // One member's loop held a message, the other one's waited for its next one.
+  assert.deepEqual([bob.listeners, carol.listeners], [0, 0]);
+});
+
+test("a loop that its application leaves leaves nothing behind", async () => {
+  const [bob, carol] = [new Peer("Bob"), new Peer("Carol")];
+  const { clock, order } = setUp(bob, carol);
+  const { signal } = new AbortController();
+  bob.says(0, "one");
+  carol.says(0, "two");
+  const messages = order.messages(signal);
+  await clock.runUntil(messages.next());
+  assert.deepEqual([bob.listeners, carol.listeners], [1, 1]);
+  await clock.runUntil(messages.return(undefined));
+  assert.deepEqual([bob.listeners, carol.listeners], [0, 0]);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+  assert.equal(clock.pending, 0);
+});
+
+test("a message does not wait for one that we never get, from before we could read its sender", async () => {
+  const [bob, carol] = [new Peer("Bob"), new Peer("Carol")];
+  const { clock, listen, texts } = setUp(bob, carol);
+  const loop = listen();
+  carol.says(0, "about an old one", [bob.cause(-1)]);
+  await clock.advance(10);
+  assert.deepEqual(texts(), ["about an old one"]);
+  await loop.stop();
 });
 
 test("a message that is none of a conversation is shown as its box", async () => {

@@ -63,8 +63,10 @@ function stop(): void {
   if (worker !== null) tellConsole({ type: "closed" });
   worker?.terminate();
   worker = null;
-  stopButton.disabled = true;
   runButton.disabled = false;
+  // A button that is disabled loses the focus.
+  if (document.activeElement === stopButton) runButton.focus();
+  stopButton.disabled = true;
 }
 
 function report(message: RunReport): void {
@@ -84,8 +86,9 @@ function run(): void {
   tellConsole({ type: "begun" });
   const started = new Worker(new URL("./runner.js", import.meta.url), { type: "module" });
   worker = started;
-  runButton.disabled = true;
   stopButton.disabled = false;
+  if (document.activeElement === runButton) stopButton.focus();
+  runButton.disabled = true;
   started.addEventListener("message", (event) => report(event.data as RunReport));
   started.addEventListener("error", (event) => {
     say(event.message, true);

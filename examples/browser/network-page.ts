@@ -11,7 +11,7 @@ const worker = new SharedWorker(new URL("./network-worker.js", import.meta.url),
   type: "module",
 });
 const client = await ThinClient.connect(
-  "ws://in-this-page:1", // for messages only: `dial` connects
+  "ws://in-this-page:1", // only error messages show it: `dial` connects
   { dial: ({ signal }) => dialPort(worker.port, { signal }) },
 );
 // #endregion

@@ -91,17 +91,15 @@ export interface WriteFailedDiagnostic extends DiagnosticBase {
   readonly pauseMs: number;
 }
 
-/** Boxes were requested, from the cursor on. Looks further ahead are not reported. */
+/** A box was requested, the next one or one of those after it. Looks further ahead are not reported. */
 export interface PolledDiagnostic extends DiagnosticBase {
   /** Always `polled`. */
   readonly type: "polled";
-  /** How many of the requested boxes were there, up to the first one that was not. */
-  readonly found: number;
-  /** How many boxes were requested at once. */
-  readonly asked: number;
-  /** From the first request to the last answer, in ms. */
+  /** Whether it was there. */
+  readonly found: boolean;
+  /** From the request to the answer, in ms. */
   readonly durationMs: number;
-  /** Time until the next attempt, in ms; 0 if any box was there. */
+  /** Time until the next attempt, in ms; 0 if the box was there. */
   readonly pauseMs: number;
 }
 

@@ -426,8 +426,8 @@ export class Channels implements AsyncDisposable {
     else if (event.type === "writeFailed") counts.writesFailed++;
     else if (event.type === "gap") counts.boxesLost += event.boxes;
     else if (event.type === "polled") {
-      counts.boxesAsked += event.asked;
-      counts.boxesFound += event.found;
+      counts.boxesAsked++;
+      if (event.found) counts.boxesFound++;
     }
     try {
       this.#options.diagnostics(event);

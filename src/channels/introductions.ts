@@ -16,7 +16,7 @@ import { messageBoxCounter } from "../bacap/message-box-index.js";
 import { hasCode } from "../errors/errors.js";
 import { type ChannelClient, readBox } from "./channel-client.js";
 import { Pauses } from "./pauses.js";
-import type { ReadSource, ReadTask, Scheduler } from "./scheduler.js";
+import type { ReadSource, Scheduler, Task } from "./scheduler.js";
 import { type ChannelStore, type Draft, field } from "./store.js";
 import type { Writer } from "./writer.js";
 
@@ -130,11 +130,11 @@ export class Introductions implements ReadSource {
     this.#pauses.retry();
   }
 
-  takeQuestion(): ReadTask {
+  readonly isLikely = false;
+
+  takeQuestion(): Task {
     this.#isReading = true;
     return {
-      boxes: 1,
-      isLikely: false,
       run: async (signal) => {
         // If another daemon comes meanwhile, they are in doubt again.
         this.#isDoubtful = false;

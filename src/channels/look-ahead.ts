@@ -6,7 +6,7 @@ import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import type { MessageBoxIndex } from "../bytes/opaque.js";
 import type { BoxResult } from "./channel-client.js";
 import { NATIVE_WINDOW, parseBox } from "./framing.js";
-import { type ReadSource, type ReadTask, STEPS_A_TURN, type Scheduler } from "./scheduler.js";
+import { type ReadSource, STEPS_A_TURN, type Scheduler, type Task } from "./scheduler.js";
 
 /** Every look visits the boxes at distance 1, 2, 4, … up to this one. */
 const FARTHEST_MARK = 1024;
@@ -196,9 +196,11 @@ export class LookAhead implements ReadSource {
   /** A read that fails ends the look. */
   retry(): void {}
 
-  takeQuestion(): ReadTask {
+  readonly isLikely = false;
+
+  takeQuestion(): Task {
     this.#isReading = true;
-    return { boxes: 1, isLikely: false, run: (signal) => this.#step(signal) };
+    return { run: (signal) => this.#step(signal) };
   }
 
   /** Ends the look, because the reader has moved on. */

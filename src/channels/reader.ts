@@ -23,12 +23,11 @@ import { ChannelStoreError } from "../errors/channel-errors.js";
 import { parseBox } from "./framing.js";
 import { Horizon, LookAhead } from "./look-ahead.js";
 import { Pauses } from "./pauses.js";
-import type { ReadTask, Scheduler } from "./scheduler.js";
+import { type Question, ReadWindow } from "./read-window.js";
+import type { Scheduler, Task } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 import { Waiters } from "./waiters.js";
 
-/** The most boxes of one channel that are requested at once, while each box is found. */
-const MAX_BURST = 8;
 /** How many messages are read before the application asks for them. */
 const READ_AHEAD = 32;
 /**
@@ -146,7 +145,8 @@ export class Reader implements AsyncIterable<Message> {
   readonly #waiters = new Waiters();
   /** How many messages were stored since a listener last found none. */
   #ahead = 0;
-  #burst = 1;
+  /** The boxes that are asked for; another window when the cursor moves in another way than box by box. */
+  #window: ReadWindow;
   #misses = 0;
   /** What looks ahead have learned since a box was last found. */
   #horizon = new Horizon(true);
@@ -155,7 +155,12 @@ export class Reader implements AsyncIterable<Message> {
   readonly #pauses: Pauses;
   /** By {@link Pauses.waited}. */
   #nextLook = LOOK_AHEAD.first;
-  #isReading = false;
+  /** How many boxes are asked for, also from windows of before. */
+  #reading = 0;
+  /** Whether boxes of the window are being stored. */
+  #isTaking = false;
+  /** When an attempt last failed. */
+  #failedAt = -Infinity;
   /** Whether the last attempt was so long ago that boxes may have expired since. */
   #wasAway = false;
   /** Whether it is new and has not looked ahead enough: the first boxes may have expired. */
@@ -176,6 +181,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#askedAt = saved.askedAt;
     this.#isNew = saved.askedAt === 0;
     this.#side = saved.side;
+    this.#window = this.#windowAtCursor();
     this.#pauses = new Pauses(context.scheduler);
   }
 
@@ -369,7 +375,7 @@ export class Reader implements AsyncIterable<Message> {
 
   /** Whether somebody listens and does not have enough messages yet. @internal */
   get isWanted(): boolean {
-    return this.#isHungry && !this.#isReading && !this.#look?.isHeld;
+    return this.#isHungry && this.#window.isOpen && !this.#look?.isHeld;
   }
 
   get #isHungry(): boolean {
@@ -396,9 +402,13 @@ export class Reader implements AsyncIterable<Message> {
     this.#pauses.retry();
   }
 
+  /** Whether the box before the next one was there. @internal */
+  get isLikely(): boolean {
+    return this.#window.size > 1;
+  }
+
   /** The next attempt. @internal */
-  takeQuestion(): ReadTask {
-    this.#isReading = true;
+  takeQuestion(): Task {
     const now = this.#context.scheduler.date();
     // A time of 0 means that no answer came yet.
     const isAway = this.#askedAt > 0 && Math.abs(now - this.#askedAt) >= AWAY_MS;
@@ -406,101 +416,57 @@ export class Reader implements AsyncIterable<Message> {
       this.#wasAway = true;
       this.#horizon = new Horizon(true);
     }
-    const burst = this.#burst;
-    return {
-      boxes: burst,
-      isLikely: burst > 1,
-      run: (signal) => this.#whole(this.#ask(burst, signal), signal),
-    };
+    const window = this.#window;
+    const question = window.ask();
+    this.#reading++;
+    return { run: (signal) => this.#ask(window, question, signal) };
   }
 
-  async #whole(work: Promise<void>, signal: AbortSignal): Promise<void> {
-    try {
-      await work;
-    } catch (error) {
-      if (signal.aborted || this.#closed) return;
-      this.#context.diagnostics({ type: "readFailed", channel: this.name, error });
-      this.#burst = 1;
-      this.#pauses.failed();
-    } finally {
-      this.#isReading = false;
-    }
-  }
-
-  async #ask(burst: number, signal: AbortSignal): Promise<void> {
+  async #ask(window: ReadWindow, question: Question, signal: AbortSignal): Promise<void> {
     const { scheduler, diagnostics } = this.#context;
     const startedAt = scheduler.now();
-    const side = this.#side;
-    const { readCap, next } = side ?? { readCap: this.#readCap, next: this.#next };
-    const indices = [next];
-    while (indices.length < burst) indices.push(nextMessageBoxIndex(indices.at(-1)!));
-    const answers = indices.map((index) => this.#readBox(index, signal, readCap));
-    const { found, isMissing } = await this.#takeFound(answers);
-    const durationMs = scheduler.now() - startedAt;
-    scheduler.measured(durationMs);
-    this.#noteQuestion();
-    if (!isMissing) {
-      this.#burst = Math.min(MAX_BURST, burst * 2);
-    } else {
-      this.#burst = 1;
-      if (found === 0) {
-        this.#missed();
-        if (side && this.#isSideLost) await this.#take([{ kind: "missing" }]);
-      }
+    try {
+      const result = await this.#answer(question, signal);
+      const durationMs = scheduler.now() - startedAt;
+      scheduler.measured(durationMs);
+      this.#noteQuestion();
+      const found = result.kind !== "missing";
+      if (found) question.found(result);
+      const isNextMissing = !found && question.missing() && window === this.#window;
+      if (isNextMissing) this.#missed();
+      const pauseMs = found ? 0 : Math.max(0, this.#pauses.dueAt - scheduler.now());
+      diagnostics({ type: "polled", channel: this.name, found, durationMs, pauseMs });
+      if (found) await this.#takeFound();
+      else if (isNextMissing && this.#isSideLost) await this.#giveUpSide();
+    } catch (error) {
+      if (signal.aborted || this.#closed) return;
+      diagnostics({ type: "readFailed", channel: this.name, error });
+      // Attempts that were in progress together fail together, which makes one pause.
+      if (startedAt < this.#failedAt) return;
+      this.#failedAt = scheduler.now();
+      this.#pauses.failed();
+    } finally {
+      this.#reading--;
     }
-    const pauseMs = Math.max(0, this.#pauses.dueAt - scheduler.now());
-    diagnostics({
-      type: "polled",
-      channel: this.name,
-      found,
-      asked: burst,
-      durationMs,
-      pauseMs,
-    });
   }
 
-  /**
-   * Stores boxes in their order, each as soon as it is there: a courier takes long to report that a
-   * box is missing. Ends when the last answer has arrived.
-   * @throws (rejects) with the error of a read that failed; boxes before it are stored.
-   */
-  async #takeFound(
-    answers: readonly Promise<BoxResult>[],
-  ): Promise<{ readonly found: number; readonly isMissing: boolean }> {
-    const isSide = this.#side !== null;
-    const arrived: BoxResult[] = [];
-    for (const [i, answer] of answers.entries()) {
-      answer.then(
-        (result) => (arrived[i] = result),
-        () => {},
-      );
-    }
-    let found = 0;
+  async #answer(question: Question, signal: AbortSignal): Promise<BoxResult> {
+    const readCap = this.#side?.readCap ?? this.#readCap;
     try {
-      while (found < answers.length) {
-        const { kind } = await answers[found]!;
-        if (kind === "missing") return { found, isMissing: true };
-        let end = found + 1;
-        while (arrived[end] && arrived[end]!.kind !== "missing") end++;
-        await this.#take(arrived.slice(found, end));
-        found = end;
-        // The side stream began or ended: the other boxes were read from the wrong stream.
-        if ((this.#side !== null) !== isSide) break;
-      }
-      return { found, isMissing: false };
-    } finally {
-      await Promise.allSettled(answers);
+      return await this.#readBox(question.index, signal, readCap);
+    } catch (error) {
+      question.failed();
+      throw error;
     }
   }
 
   get #isSideLost(): boolean {
     const { misses, pauses } = SIDE_PATIENCE;
-    return this.#misses >= misses && this.#pauses.waited >= pauses;
+    return this.#side !== null && this.#misses >= misses && this.#pauses.waited >= pauses;
   }
 
   #missed(): void {
     this.#misses++;
-    this.#burst = 1;
     this.#pauses.missed();
     const isTime = this.#pauses.waited >= this.#nextLook;
     if (isTime) this.#nextLook += LOOK_AHEAD.every;
@@ -523,7 +489,7 @@ export class Reader implements AsyncIterable<Message> {
       horizon,
       isLikely: this.#isLossLikely,
       read: (index, signal) => this.#readBox(index, signal),
-      mayRead: (isHeld) => this.#isHungry && !(isHeld && this.#isReading),
+      mayRead: (isHeld) => this.#isHungry && !(isHeld && this.#reading > 0),
       patienceMs: () => this.patienceMs,
       onStored: () => this.#pauses.end(),
       onGone: (lost, next) => this.#skip(look, lost, next),
@@ -555,6 +521,7 @@ export class Reader implements AsyncIterable<Message> {
       this.#gap += lost + (this.#partial?.count ?? 0);
       this.#dropPartial(draft);
       this.#next = next;
+      this.#window = this.#windowAtCursor();
       this.#putCursor(draft);
     });
     if (!isMoved) return;
@@ -591,23 +558,71 @@ export class Reader implements AsyncIterable<Message> {
     this.#context.onMoved(this.name);
   }
 
-  /** Stores received boxes together with the cursor after them. */
-  async #take(results: readonly BoxResult[]): Promise<void> {
+  /** Stores the boxes that have come and are next, until there are none. */
+  async #takeFound(): Promise<void> {
+    if (this.#isTaking) return;
+    this.#isTaking = true;
+    try {
+      while (this.#window.found.length > 0 && !this.#closed) {
+        await this.#take((draft) => this.#takeBoxes(draft));
+      }
+    } catch (error) {
+      // The boxes that came meanwhile are asked for again: nobody would store them.
+      this.#window = this.#windowAtCursor();
+      throw error;
+    } finally {
+      this.#isTaking = false;
+    }
+  }
+
+  #windowAtCursor(size?: number): ReadWindow {
+    return new ReadWindow(this.#side?.next ?? this.#next, size);
+  }
+
+  /** The boxes of the side stream are gone. */
+  #giveUpSide(): Promise<void> {
+    return this.#take((draft) => {
+      if (!this.#side) return 0;
+      const messages = this.#takeSideBox(draft, { kind: "missing" });
+      this.#window = this.#windowAtCursor();
+      return messages;
+    });
+  }
+
+  /**
+   * Stores boxes together with the cursor after them.
+   * @param compose moves the cursor; returns the number of messages that it completes.
+   */
+  async #take(compose: (draft: Draft) => number): Promise<void> {
     let messages = 0;
     await this.#context.store.commit((draft) => {
       // A deleted channel must not get new records.
       if (this.#closed) return;
-      const side = this.#side;
-      for (const result of results) {
-        messages += this.#side ? this.#takeSideBox(draft, result) : this.#takeBox(draft, result);
-        // The side stream began or ended: the other results were read from the wrong stream.
-        if ((this.#side === null) !== (side === null)) break;
-      }
+      messages = compose(draft);
       this.#putCursor(draft);
     });
     this.#found();
     this.#ahead += messages;
     if (messages > 0) this.#waiters.wake();
+  }
+
+  /** Adds the boxes that have come and are next; returns the number of messages that they complete. */
+  #takeBoxes(draft: Draft): number {
+    const window = this.#window;
+    const side = this.#side;
+    let messages = 0;
+    let taken = 0;
+    for (const result of window.found) {
+      messages += this.#side ? this.#takeSideBox(draft, result) : this.#takeBox(draft, result);
+      taken++;
+      // The side stream began or ended: the other boxes are of the wrong stream.
+      if ((this.#side === null) !== (side === null)) {
+        this.#window = this.#windowAtCursor(window.size);
+        return messages;
+      }
+    }
+    window.advance(taken);
+    return messages;
   }
 
   /** Adds one box to the transaction; returns the number of messages that it completes. */
@@ -771,6 +786,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#gap = saved.gap;
     this.#askedAt = saved.askedAt;
     this.#side = saved.side;
+    this.#window = this.#windowAtCursor();
     await this.loadParts();
   }
 

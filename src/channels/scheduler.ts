@@ -1,22 +1,35 @@
 /**
- * Decides which channel asks the daemon next. One scheduler serves all channels of a store. Boxes
- * to write go first. Readers take turns and slow down while nothing comes, those that wait for an
- * answer go before those that are silent, and reading has a share of the packets that the network's
- * schedule allows. The packets themselves leave on the daemon's ticks; this file only decides what to
- * ask the daemon for.
+ * Decides which channel asks the daemon next. One scheduler serves all channels of a store. Reads and
+ * writes have a share each of the packets that the network's schedule allows. Readers take turns and
+ * slow down while nothing comes, and those that wait for an answer go before those that are silent. No
+ * more boxes are under way than fill the ticks, so that a new message does not wait long. The packets
+ * themselves leave on the daemon's ticks; this file only decides what to ask the daemon for.
  */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { ChannelClient } from "./channel-client.js";
 
+/** Packets per box: the request, and one that fetches the answer. */
+const PACKETS_PER_BOX = 2;
 /**
- * The most boxes that are being written at once. Together with the reads they are fewer than the 16
- * that a real daemon takes in.
+ * How many boxes are under way at once: as many as leave during a round trip at the network's rate,
+ * and some more, because delays and ticks are random. Then nearly all ticks carry a packet. With even
+ * more, packets would only wait longer in the daemon, also those of the next message.
  */
-const MAX_WRITES = 12;
-/** The most boxes that are requested at once: `beside` writes, or `alone`. */
-const MAX_READS = { beside: 2, alone: 8 };
-/** Packets per read: the request, and one that fetches the answer. */
-const PACKETS_PER_READ = 2;
+const MORE = { factor: 1.25, boxes: 1.5 };
+const LEAST = 4;
+const MOST = 12;
+/** Up to so many boxes at once hardly wait for one another's packets. */
+const QUIET = 2;
+/** With more, a box takes so many times as long; measuring that counts less. */
+const CROWDED = { factor: 1.7, weight: 1 / 32 };
+/** The weight of a new measurement among the earlier ones. */
+const NEWEST = 1 / 8;
+/** How many more may be written for channels of which none is under way. */
+const PLACES_FOR_NEW = 2;
+/** With those and with the reads' share, they are fewer than the 16 that a real daemon takes in. */
+const MOST_IN_ALL = 14;
+/** Reads that may find nothing save up the packets of so many. */
+const READS_SAVED = 2;
 /** The longest first pause of readers, in ms; on quick networks it is a few round trips. */
 const BASE_PAUSE_MS = 2000;
 const BASE_PAUSE_ROUND_TRIPS = 4;
@@ -38,13 +51,6 @@ export interface Task {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** A read to make, and the packets that it takes. */
-export interface ReadTask extends Task {
-  readonly boxes: number;
-  /** Whether boxes are likely to be there. */
-  readonly isLikely: boolean;
-}
-
 /** A source of boxes to write: a writer, or the exchange of a voucher. */
 export interface WriteSource {
   /** Whether anything waits to be written, or is being written. */
@@ -59,7 +65,7 @@ export interface WriteSource {
 
 /** A source of reads: a reader, or the exchange of a voucher. */
 export interface ReadSource {
-  /** Whether it has something to read and no read in progress. */
+  /** Whether it has something to read that is not being read. */
   readonly isWanted: boolean;
   /** When to ask next, by {@link Scheduler.now}. */
   readonly dueAt: number;
@@ -68,10 +74,20 @@ export interface ReadSource {
    * can have their turn, a source that is due waits in proportion to this.
    */
   readonly patienceMs: number;
-  /** The next attempt. */
-  takeQuestion(): ReadTask;
+  /** Whether the box that it reads next is likely to be there. */
+  readonly isLikely: boolean;
+  /** The next attempt, a read of one box. */
+  takeQuestion(): Task;
   /** As `WriteSource.retry`. */
   retry(): void;
+}
+
+/** How many boxes may be under way. */
+interface Limits {
+  readonly inAll: number;
+  /** How many may be read even if others are written, and the other way around. */
+  readonly reads: number;
+  readonly writes: number;
 }
 
 /** Decides what the channels of one store ask the daemon for. */
@@ -85,13 +101,20 @@ export class Scheduler {
   readonly #abort = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #watching: Disposable;
+  /** How many boxes of each writer are under way; those without any are left out. */
+  readonly #writing = new Map<WriteSource, number>();
   #writes = 0;
   #reads = 0;
   #isKicked = false;
   #timer: Timer | null = null;
+  /** How long a read or a write takes, smoothed, in ms; null before the first one. */
   #roundTripMs: number | null = null;
+  /** The same while few boxes are under way. */
+  #quietMs: number | null = null;
+  /** Since when few are under way, by {@link now}; Infinity while there are more. */
+  #quietSince = -Infinity;
   /** Packets that reading may use at the moment. */
-  #packets = PACKETS_PER_READ;
+  #packets = PACKETS_PER_BOX;
   #packetsAt: number;
   /** How far the wall clock is ahead of the monotonic one. */
   #aheadMs: number;
@@ -155,8 +178,11 @@ export class Scheduler {
 
   /** Records how long a read or a write took, in ms. */
   measured(durationMs: number): void {
-    const before = this.#roundTripMs ?? durationMs;
-    this.#roundTripMs = before + (durationMs - before) / 8;
+    this.#roundTripMs = smoothed(this.#roundTripMs, durationMs);
+    const isQuiet = this.now() - durationMs >= this.#quietSince;
+    if (isQuiet) this.#quietMs = smoothed(this.#quietMs, durationMs);
+    // Without a quiet moment for long, the network may have become slower or quicker.
+    else this.#quietMs = smoothed(this.#quietMs, durationMs / CROWDED.factor, CROWDED.weight);
   }
 
   /** How many packets per millisecond the network takes from this client. */
@@ -199,73 +225,116 @@ export class Scheduler {
     if (this.#abort.signal.aborted) return;
     const now = this.now();
     let next = Infinity;
-    while (this.#writes < MAX_WRITES) {
-      const errand = this.#errands.shift() ?? this.#nextBox(now);
+    const limits = this.#limits;
+    while (this.#underWay < (this.#writes < limits.writes ? MOST_IN_ALL : limits.inAll)) {
+      const errand = this.#errands.shift() ?? this.#nextBox(now, () => true);
       if (!errand) break;
-      this.#writes++;
-      this.#start(errand, () => this.#writes--);
+      this.#write(errand);
+    }
+    // A new message does not wait for a place among the boxes of a long row.
+    while (this.#underWay < limits.inAll + PLACES_FOR_NEW) {
+      const box = this.#nextBox(now, (writer) => !this.#writing.has(writer));
+      if (!box) break;
+      this.#write(box);
     }
     for (const writer of this.#writers) {
       if (writer.isBusy && writer.pausedUntil > now) next = Math.min(next, writer.pausedUntil);
     }
-    next = Math.min(next, this.#startReads(now));
+    next = Math.min(next, this.#startReads(now, limits));
     this.#wakeAt(now, next);
   }
 
-  /** The next box of the writer whose turn it is. */
-  #nextBox(now: number): Task | null {
+  /** The next box of the writer whose turn it is, among those that `may` have one. */
+  #nextBox(now: number, may: (writer: WriteSource) => boolean): Task | null {
     for (const writer of this.#writers) {
-      const task = writer.takeTask(now);
+      const task = may(writer) ? writer.takeTask(now) : null;
       if (!task) continue;
       // Move the writer to the end of the queue.
       this.#writers.delete(writer);
       this.#writers.add(writer);
-      return task;
+      const count = this.#writing.get(writer) ?? 0;
+      this.#writing.set(writer, count + 1);
+      return {
+        run: (signal) =>
+          task.run(signal).finally(() => {
+            const left = this.#writing.get(writer)! - 1;
+            if (left > 0) this.#writing.set(writer, left);
+            else this.#writing.delete(writer);
+          }),
+      };
     }
     return null;
   }
 
+  #write(task: Task): void {
+    this.#writes++;
+    this.#start(task, () => this.#writes--);
+  }
+
+  get #underWay(): number {
+    return this.#writes + this.#reads;
+  }
+
+  /**
+   * How many boxes may be under way. Reads and writes each have their share, and what one of them does
+   * not use is left to the other.
+   */
+  get #limits(): Limits {
+    const atRate = ((this.#quietMs ?? 0) * this.#rate) / PACKETS_PER_BOX;
+    const inAll = Math.min(MOST, Math.max(LEAST, Math.round(MORE.factor * atRate + MORE.boxes)));
+    const reads = Math.max(1, Math.round(inAll * this.#budget));
+    return { inAll, reads, writes: Math.max(1, inAll - reads) };
+  }
+
   /** Starts the reads that are allowed; returns the time when more can start. */
-  #startReads(now: number): number {
-    const isWriting = this.#writes > 0 || [...this.#writers].some((writer) => writer.isBusy);
-    const most = isWriting ? MAX_READS.beside : MAX_READS.alone;
+  #startReads(now: number, limits: Limits): number {
     this.#refill();
     const wanted = [...this.#readers].filter((reader) => reader.isWanted);
-    const due = wanted.filter(({ dueAt }) => dueAt <= now);
     const base = this.basePauseMs;
     const rank = ({ dueAt, patienceMs }: ReadSource) => (now - dueAt) / Math.max(patienceMs, base);
-    due.sort((a, b) => rank(b) - rank(a));
-    for (const reader of due) {
-      if (this.#reads >= most) return Infinity;
-      if (this.#packets < PACKETS_PER_READ) {
-        const missing = PACKETS_PER_READ - this.#packets;
-        return now + missing / (this.#budget * this.#rate);
+    let due = wanted.filter(({ dueAt }) => dueAt <= now).sort((a, b) => rank(b) - rank(a));
+    let next = Math.min(Infinity, ...wanted.map(({ dueAt }) => dueAt).filter((at) => at > now));
+    while (due.length > 0) {
+      const asking: ReadSource[] = [];
+      for (const reader of due) {
+        const most = this.#reads < limits.reads ? MOST_IN_ALL : limits.inAll;
+        if (this.#underWay >= most) return Infinity;
+        // Reads that are likely to find a box are free while writes leave packets for them.
+        const isFree = reader.isLikely && this.#writes < limits.writes;
+        const missing = isFree ? 0 : PACKETS_PER_BOX - this.#packets;
+        if (missing > 0) {
+          next = Math.min(next, now + missing / (this.#budget * this.#rate));
+          continue;
+        }
+        if (!isFree) this.#packets -= PACKETS_PER_BOX;
+        const task = reader.takeQuestion();
+        this.#reads++;
+        asking.push(reader);
+        // Let another reader have the next turn.
+        this.#readers.delete(reader);
+        this.#readers.add(reader);
+        this.#start(task, () => this.#reads--);
       }
-      const task = reader.takeQuestion();
-      // Reads that are likely to find a box are free while nothing else wants to go out.
-      if (isWriting || !task.isLikely) this.#packets -= PACKETS_PER_READ * task.boxes;
-      this.#reads += task.boxes;
-      // Let another reader have the next turn.
-      this.#readers.delete(reader);
-      this.#readers.add(reader);
-      this.#start(task, () => (this.#reads -= task.boxes));
+      due = asking.filter(({ isWanted, dueAt }) => isWanted && dueAt <= now);
     }
-    return Math.min(Infinity, ...wanted.map(({ dueAt }) => dueAt).filter((at) => at > now));
+    return next;
   }
 
   #refill(): void {
     const at = this.#clock.monotonic();
     const earned = (at - this.#packetsAt) * this.#budget * this.#rate;
     this.#packetsAt = at;
-    this.#packets = Math.min(MAX_READS.beside * PACKETS_PER_READ, this.#packets + earned);
+    this.#packets = Math.min(READS_SAVED * PACKETS_PER_BOX, this.#packets + earned);
   }
 
   #start(task: Task, done: () => void): void {
+    if (this.#underWay > QUIET) this.#quietSince = Infinity;
     const running = task
       .run(this.#abort.signal)
       .catch(() => {})
       .finally(() => {
         done();
+        if (this.#underWay <= QUIET) this.#quietSince = Math.min(this.#quietSince, this.now());
         this.#running.delete(running);
         this.kick();
       });
@@ -288,4 +357,8 @@ export class Scheduler {
     this.#timer = null;
     await Promise.all(this.#running);
   }
+}
+
+function smoothed(before: number | null, newest: number, weight = NEWEST): number {
+  return before === null ? newest : before + (newest - before) * weight;
 }

@@ -23,7 +23,7 @@ import type { Clock, Timer } from "../clock/clock.js";
 import { InvalidStateError, hasCode } from "../errors/errors.js";
 import { BOX_PATIENCE_MS, type ChannelClient } from "./channel-client.js";
 import { Pauses } from "./pauses.js";
-import type { ReadSource, ReadTask, Scheduler, Task, WriteSource } from "./scheduler.js";
+import type { ReadSource, Scheduler, Task, WriteSource } from "./scheduler.js";
 import { type ChannelStore, type Draft, field } from "./store.js";
 import { Waiters } from "./waiters.js";
 
@@ -275,11 +275,13 @@ export class VoucherExchange implements WriteSource, ReadSource {
     return this.#pauses.lengthMs;
   }
 
-  takeQuestion(): ReadTask {
+  readonly isLikely = false;
+
+  takeQuestion(): Task {
     const isNewcomer = this.#record.state === "published";
     const step = (signal: AbortSignal): Promise<void> =>
       isNewcomer ? this.#askReply(signal) : this.#askPayload(signal);
-    return { boxes: 1, isLikely: false, ...this.#task(step) };
+    return this.#task(step);
   }
 
   #writeStep(): ((signal: AbortSignal) => Promise<void>) | null {

@@ -76,7 +76,12 @@ export interface Invitation {
 /** How a message is written. */
 type Way =
   | { readonly kind: "write"; readonly boxes: readonly Uint8Array[] }
-  | { readonly kind: "tombstone"; readonly count: number }
+  | {
+      readonly kind: "tombstone";
+      readonly count: number;
+      /** The side stream of the message, which is deleted before the box that refers to it. */
+      readonly side: SideBoxes | null;
+    }
   | { readonly kind: "batch"; readonly boxes: readonly Uint8Array[]; readonly batch: number }
   /**
    * Boxes of a separate stream, and one box in the channel that refers to it and is written after
@@ -87,6 +92,20 @@ type Way =
       readonly boxes: readonly Uint8Array[];
       readonly sideWriteCap: WriteCap;
     };
+
+/** The boxes of a side stream. */
+interface SideBoxes {
+  readonly writeCap: WriteCap;
+  readonly count: number;
+}
+
+/** A message that takes more than one box. */
+interface LongMessage {
+  readonly id: bigint;
+  /** How many boxes of the channel it takes. */
+  readonly count: number;
+  readonly side: SideBoxes | null;
+}
 
 interface Outgoing {
   readonly seq: number;
@@ -249,7 +268,7 @@ export class Writer {
   /**
    * Deletes a message at the replicas: its boxes become tombstones, also for readers who have not
    * read it. The deletion goes through the outbox like a message. A message of several boxes must
-   * have been sent from this store.
+   * have been sent from this store. If it has a side stream, its boxes are deleted too.
    * @param id of a `Delivery` or a `Message`: a message is deleted whole, so the ID of one of its
    * later boxes is refused.
    * @throws RangeError when `id` is not the ID of a message of this channel; and as {@link send}.
@@ -271,13 +290,12 @@ export class Writer {
       index = nextMessageBoxIndex(index);
       if (steps % STEPS_A_TURN === 0) await this.#context.scheduler.sleep(0, options?.signal);
     }
-    return this.#add({ kind: "tombstone", count: message?.count ?? 1 }, options, index);
+    const { count = 1, side = null } = message ?? {};
+    return this.#add({ kind: "tombstone", count, side }, options, index);
   }
 
   /** The message of several boxes that has the box `id`; null if no message of this store has it. */
-  async #longMessageAt(
-    id: bigint,
-  ): Promise<{ readonly id: bigint; readonly count: number } | null> {
+  async #longMessageAt(id: bigint): Promise<LongMessage | null> {
     const { store } = this.#context;
     let last: string | null = null;
     for await (const key of store.keys(this.#boxCountPrefix())) {
@@ -285,7 +303,9 @@ export class Writer {
       last = key;
     }
     if (last === null) return null;
-    const message = { id: numberOfKey(last), count: Number(await store.get(last)) };
+    const record = await store.get(last);
+    const side = sideBoxesOf(record);
+    const message = { id: numberOfKey(last), count: side ? 1 : Number(record), side };
     return id < message.id + BigInt(message.count) ? message : null;
   }
 
@@ -327,6 +347,10 @@ export class Writer {
     }
     draft.put(this.#outKey(seq), encodeOutgoing(index, way));
     if (!at && count > 1) draft.put(this.#boxCountKey(id), count);
+    // With its keys, because a deletion of the message deletes the side stream too.
+    if (way.kind === "side") {
+      draft.put(this.#boxCountKey(id), { side: way.sideWriteCap, sideBoxes: way.boxes.length });
+    }
     this.#putCursor(draft);
     const delivery = new Tracked(id, seq, boxesOf(way), this.#next);
     this.#deliveries.set(seq, delivery);
@@ -542,7 +566,7 @@ export class Writer {
     let room = this.#format === "native" ? NATIVE_WINDOW : 1;
     for (const [place, message] of this.#loaded.entries()) {
       if (message.way.kind !== "write" && place > 0) return null;
-      if (message.way.kind === "side") return this.#takeSideTask(message);
+      if (sideCapIn(message.way)) return this.#takeSideTask(message);
       if (message.way.kind === "batch") {
         if (this.#inFlight === 0) this.#context.onBatchReady(message.way.batch);
         return null;
@@ -643,7 +667,12 @@ export class Writer {
     piece: number,
   ): { writeCap: WriteCap; index: MessageBoxIndex; plaintext: Uint8Array | null } {
     const at = indices[piece]!;
-    if (way.kind === "tombstone") return { writeCap: this.#writeCap, index: at, plaintext: null };
+    if (way.kind === "tombstone") {
+      const { side } = way;
+      if (!side) return { writeCap: this.#writeCap, index: at, plaintext: null };
+      if (piece < side.count) return { writeCap: side.writeCap, index: at, plaintext: null };
+      return { writeCap: this.#writeCap, index, plaintext: null };
+    }
     const plaintext = way.boxes[piece];
     if (way.kind !== "side") return { writeCap: this.#writeCap, index: at, plaintext: plaintext! };
     if (plaintext) return { writeCap: way.sideWriteCap, index: at, plaintext };
@@ -832,7 +861,9 @@ function encodeOutgoing(index: MessageBoxIndex, way: Way): Encodable {
     case "write":
       return { index, boxes: way.boxes };
     case "tombstone":
-      return { index, tombstones: way.count };
+      return way.side
+        ? { index, tombstones: way.count, side: way.side.writeCap, sideBoxes: way.side.count }
+        : { index, tombstones: way.count };
     case "batch":
       return { index, boxes: way.boxes, batch: way.batch };
     case "side":
@@ -844,12 +875,13 @@ function decodeOutgoing(seq: number, record: CborValue): Outgoing {
   const index = indexOf(record);
   const way = wayOf(record as Map<string, CborValue>);
   const id = messageBoxCounter(index);
+  const side = sideCapIn(way);
   return {
     seq,
     id,
     way,
     index,
-    indices: [way.kind === "side" ? firstIndexOf(way.sideWriteCap) : index],
+    indices: [side ? firstIndexOf(side) : index],
     count: boxesOf(way),
     started: 0,
     again: [],
@@ -860,7 +892,21 @@ function decodeOutgoing(seq: number, record: CborValue): Outgoing {
 
 /** How many boxes a message takes, with those of its side stream. */
 function boxesOf(way: Way): number {
-  return way.kind === "side" ? way.boxes.length + 1 : placesOf(way);
+  if (way.kind === "side") return way.boxes.length + 1;
+  return placesOf(way) + (way.kind === "tombstone" ? (way.side?.count ?? 0) : 0);
+}
+
+/** The keys of the side stream that is written or deleted; null if there is none. */
+function sideCapIn(way: Way): WriteCap | null {
+  if (way.kind === "side") return way.sideWriteCap;
+  return way.kind === "tombstone" ? (way.side?.writeCap ?? null) : null;
+}
+
+/** The side stream in a record; null if it has none. */
+function sideBoxesOf(record: CborValue | undefined): SideBoxes | null {
+  const cap = record instanceof Map ? record.get("side") : undefined;
+  if (!record || !(cap instanceof Uint8Array)) return null;
+  return { writeCap: WriteCap.from(cap), count: field(record, "sideBoxes", isNumber) };
 }
 
 /** How many boxes of the channel a message takes. */
@@ -877,7 +923,9 @@ function placesOf(way: Way): number {
 
 function wayOf(record: Map<string, CborValue>): Way {
   const tombstones = record.get("tombstones");
-  if (typeof tombstones === "number") return { kind: "tombstone", count: tombstones };
+  if (typeof tombstones === "number") {
+    return { kind: "tombstone", count: tombstones, side: sideBoxesOf(record as CborValue) };
+  }
   const boxes = field(record as CborValue, "boxes", isBoxes);
   const side = record.get("side");
   if (side instanceof Uint8Array) return { kind: "side", boxes, sideWriteCap: WriteCap.from(side) };

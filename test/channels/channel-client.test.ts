@@ -97,9 +97,8 @@ describe("the reports of channels", () => {
       [["in", 1]],
     );
     const polled = of("polled");
-    const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
-    assert.equal(boxesAsked, sum(polled.map(({ asked }) => asked)));
-    assert.deepEqual([boxesFound, sum(polled.map(({ found }) => found))], [1, 1]);
+    assert.equal(boxesAsked, polled.length);
+    assert.deepEqual([boxesFound, polled.filter(({ found }) => found).length], [1, 1]);
     await clock.runUntil(channels.close());
 
     // Names, numbers and errors only: nothing that could be a message or a capability.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { generateKeypair, nextMessageBoxIndex } from "../../src/bacap/index.js";
+import { firstIndexOf, generateKeypair, nextMessageBoxIndex } from "../../src/bacap/index.js";
 import { utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import {
   type ChannelDatabase,
@@ -12,6 +12,7 @@ import {
   openChannels,
 } from "../../src/channels/index.js";
 import { hasCode } from "../../src/errors/errors.js";
+import { ReadCap } from "../../src/bytes/opaque.js";
 import { ChannelStore } from "../../src/channels/store.js";
 import { BoxesDouble } from "./boxes-double.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
@@ -797,6 +798,54 @@ describe("the rules of channels", () => {
         [other.id, "message"],
         [last.id, "deleted"],
       ],
+    );
+    await clock.runUntil(channels.close());
+  });
+
+  it("a long message in katzenqt's format is deleted together with its side stream", async () => {
+    const { clock, boxes, open } = world();
+    const disk = new Disk();
+    let channels = await open(disk);
+    let writer = await channels.create("out", { format: "katzenqt" });
+    const invitation = await writer.invitation();
+    const { id, stored } = await writer.send("x".repeat(500));
+    await writer.send("kept");
+    await clock.runUntil(stored);
+    const reference = boxes.get(invitation.readCap, invitation.nextMessageBoxIndex)!;
+    const side = ReadCap.from(reference.subarray(1));
+    const isGone = (): boolean[] => {
+      let index = firstIndexOf(side);
+      return Array.from({ length: 9 }, () => {
+        const box = boxes.get(side, index);
+        index = nextMessageBoxIndex(index);
+        return box?.length === 0;
+      });
+    };
+    assert.ok(isGone().every((one) => !one));
+    await clock.runUntil(channels.close());
+    // Another process deletes it, and is restarted before it is done.
+    channels = await open(disk);
+    writer = await channels.writer("out");
+    const deletion = await clock.runUntil(writer.delete(id));
+    assert.equal(deletion.boxes, 10);
+    await clock.advance(15);
+    await clock.runUntil(channels.close());
+    channels = await open(disk);
+    writer = await channels.writer("out");
+    const [waiting] = await writer.outbox();
+    assert.equal(waiting!.boxes, 10);
+    boxes.fate = () => ({ delayMs: 1000, lost: null });
+    const since = clock.monotonic();
+    await clock.runUntil(waiting!.stored);
+    // Eight at a time, and the box that refers to them after them.
+    assert.equal(clock.monotonic() - since, 3000);
+    assert.ok(isGone().every((one) => one));
+    assert.equal(boxes.get(invitation.readCap, invitation.nextMessageBoxIndex)!.length, 0);
+    const reader = await channels.import("in", invitation);
+    const messages = await clock.runUntil(take(reader, 2));
+    assert.deepEqual(
+      messages.map(({ kind }) => kind),
+      ["deleted", "message"],
     );
     await clock.runUntil(channels.close());
   });

@@ -41,7 +41,8 @@ function scheduler() {
     isWanted: true,
     dueAt: 0,
     patienceMs: 0,
-    takeQuestion: () => ({ ...task(name), boxes: 1, isLikely }),
+    isLikely,
+    takeQuestion: () => task(name),
     retry: () => {},
   });
   const end = (count: number): void => ends.splice(0, count).forEach((resolve) => resolve());
@@ -56,25 +57,67 @@ function scheduler() {
   };
 }
 
-test("twelve boxes are written at once, and writers take turns", async () => {
+/** A round trip in which five boxes leave: eight under way keep the ticks filled. */
+const ROUND_TRIP_MS = 10_000;
+
+test("as many boxes are written at once as fill the ticks, and writers take turns", async () => {
+  for (const [roundTripMs, most] of [
+    [null, 4],
+    [1000, 4],
+    [ROUND_TRIP_MS, 8],
+    [60_000, 12],
+  ] as const) {
+    const { clock, begun, end, writer, made } = scheduler();
+    if (roundTripMs !== null) made.measured(roundTripMs);
+    made.addWriter(writer("a", 20));
+    made.addWriter(writer("b", 20));
+    await clock.advance(0);
+    assert.equal(begun.join(""), "ab".repeat(most / 2));
+    end(3);
+    await clock.advance(0);
+    assert.equal(begun.length, most + 3);
+    await made.stop();
+  }
+});
+
+test("what is measured while many boxes are under way changes their number slowly", async () => {
   const { clock, begun, end, writer, made } = scheduler();
-  made.addWriter(writer("a", 20));
-  made.addWriter(writer("b", 20));
+  made.measured(ROUND_TRIP_MS);
+  made.addWriter(writer("a", Infinity));
   await clock.advance(0);
-  assert.equal(begun.join(""), "ab".repeat(6));
-  end(3);
+  assert.equal(begun.length, 8);
+  // Each takes so long because eight are under way, which is no reason for more.
+  for (let n = 0; n < 200; n++) {
+    await clock.advance(2000);
+    made.measured(17_000);
+    end(1);
+  }
   await clock.advance(0);
-  assert.equal(begun.length, 15);
+  assert.equal(begun.length, 208);
+  // The network has become slower.
+  for (let n = 0; n < 50; n++) made.measured(34_000);
+  end(1);
+  await clock.advance(0);
+  assert.equal(begun.length, 213);
+  // And much quicker.
+  for (let n = 0; n < 200; n++) made.measured(4000);
+  end(8);
+  await clock.advance(0);
+  assert.equal(begun.length, 213);
+  end(1);
+  await clock.advance(0);
+  assert.equal(begun.length, 214);
   await made.stop();
 });
 
-test("eight boxes are read at once, and two beside writes", async () => {
+test("reads have their share beside writes, and all places without them", async () => {
   for (const [isWriting, most] of [
     [false, 8],
-    [true, 2],
+    [true, 4],
   ] as const) {
     const { clock, begun, writer, reader, made } = scheduler();
-    if (isWriting) made.addWriter(writer("w", 1));
+    made.measured(ROUND_TRIP_MS);
+    if (isWriting) made.addWriter(writer("w", Infinity));
     for (let i = 0; i < 10; i++) made.addReader(reader("r", true));
     await clock.advance(100_000);
     assert.equal(begun.filter((name) => name === "r").length, most);
@@ -82,8 +125,51 @@ test("eight boxes are read at once, and two beside writes", async () => {
   }
 });
 
+test("writes have their share although reads came first", async () => {
+  const { clock, begun, writer, reader, made } = scheduler();
+  made.measured(ROUND_TRIP_MS);
+  for (let i = 0; i < 10; i++) made.addReader(reader("r", true));
+  await clock.advance(0);
+  made.addWriter(writer("w", Infinity));
+  await clock.advance(0);
+  assert.equal(begun.join(""), "rrrrrrrrwwww");
+  await made.stop();
+});
+
+test("never more than fourteen boxes are under way", async () => {
+  for (const order of ["reads first", "writes first"]) {
+    const { clock, begun, writer, reader, made } = scheduler();
+    made.measured(60_000);
+    const read = (): void => {
+      for (let i = 0; i < 20; i++) made.addReader(reader("r", true));
+    };
+    if (order === "reads first") read();
+    await clock.advance(0);
+    for (let i = 0; i < 20; i++) made.addWriter(writer("w", 20));
+    await clock.advance(0);
+    if (order === "writes first") read();
+    await clock.advance(100_000);
+    assert.equal(begun.length, 14, order);
+    await made.stop();
+  }
+});
+
+test("the first boxes of other channels do not wait for a place among those of a long row", async () => {
+  const { clock, begun, end, writer, made } = scheduler();
+  made.addWriter(writer("a", 20));
+  await clock.advance(0);
+  for (const name of ["b", "c", "d"]) made.addWriter(writer(name, 2));
+  await clock.advance(0);
+  assert.equal(begun.join(""), "aaaabc");
+  end(3);
+  await clock.advance(0);
+  assert.equal(begun.join(""), "aaaabcad");
+  await made.stop();
+});
+
 test("readers that are due since the same time take turns", async () => {
   const { clock, begun, end, reader, made } = scheduler();
+  made.measured(ROUND_TRIP_MS);
   for (let i = 0; i < 10; i++) made.addReader(reader(String(i), true));
   await clock.advance(0);
   end(8);
@@ -104,6 +190,21 @@ test("reads that may find nothing save up no more than two reads' packets", asyn
   assert.equal(begun.length, 2);
   await clock.advance(200);
   assert.equal(begun.length, 3);
+  await made.stop();
+});
+
+test("reads that are likely to find a box do not wait for the packets of others", async () => {
+  const { clock, begun, end, reader, made } = scheduler();
+  for (let i = 0; i < 3; i++) made.addReader(reader("silent", false));
+  await clock.advance(0);
+  assert.deepEqual(begun, ["silent"]);
+  made.addReader(reader("busy", true));
+  await clock.advance(0);
+  assert.deepEqual(begun, ["silent", "busy", "busy", "busy"]);
+  await clock.advance(4100);
+  end(4);
+  await clock.advance(0);
+  assert.equal(begun.filter((name) => name === "silent").length, 2);
   await made.stop();
 });
 

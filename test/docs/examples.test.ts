@@ -32,6 +32,7 @@ const lastLines: Record<string, RegExp> = {
   "errors.js": /^every error was told from the others/,
   "exchange.js": /^Bob heard: hello Bob; nobody sees that we talk; bye$/,
   "file-drop.js": /^50,000 bytes were dropped and picked up/,
+  "file-resume.js": /^150,000 bytes arrived, though everything was killed$/,
   // No test knows which network there is to join; tests of `JoinedDaemon` cover that.
   "join.js": /^usage: node join\.mjs CLIENT\.TOML$/,
   "messages.js": /^(one|two|three) -> \1$/,

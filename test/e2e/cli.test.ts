@@ -155,6 +155,9 @@ test("katz tour in a pipe ends with 0 and writes no escape codes", async () => {
   assert.ok(!stdout.includes(ESCAPE) && !stdout.includes("\r"));
   assert.match(stdout, /no anonymity/i);
   assertFits(stdout);
+  // Outside of this repository there are no other scripts of it.
+  assert.match(stdout, /console --open +a page/);
+  assert.doesNotMatch(stdout, /npm test/);
 });
 
 test("katz tour with --json prints an object for each step", async () => {

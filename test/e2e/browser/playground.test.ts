@@ -63,6 +63,13 @@ test("the playground", { timeout: 540_000 }, async (t) => {
       const { output, failed } = await runProgram(page);
       assert.deepEqual(failed, []);
       assert.match(output, /^hello mixnet/);
+      // The buttons that start and stop it hand the focus to each other.
+      const focused = "document.activeElement.textContent.trim()";
+      await page.getByRole("button", { name: "Run" }).press("Enter");
+      assert.equal(await page.evaluate(focused), "Stop");
+      await page.keyboard.press("Enter");
+      assert.equal(await page.evaluate(focused), "Run");
+      await runProgram(page);
       await beside.locator(".problem", { hasText: "network has ended" }).waitFor();
       await beside.locator(".node.gateway").first().waitFor();
       await beside.locator("button", { hasText: "Timeline" }).press("Enter");

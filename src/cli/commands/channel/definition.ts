@@ -179,7 +179,7 @@ const cancel = buildCommand({
     positional: { kind: "tuple", parameters: [nameOf("A contact that waits, or that failed")] },
   },
   docs: {
-    brief: "Withdraw an invitation that was not answered",
+    brief: "Withdraw a voucher that was not answered",
     fullDescription: described(
       "Removes a contact that waits for the other side, or that failed, and deletes its voucher\n" +
         "at the network's replicas, so that nobody can answer it. Its name is free again.",

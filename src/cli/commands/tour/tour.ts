@@ -35,13 +35,28 @@ export function tour(flags: OutputFlags): Promise<void> {
   });
 }
 
+const WELCOME =
+  "This starts a whole Katzenpost network inside one process and talks to it over a real Unix " +
+  "socket. Such an embedded network gives NO ANONYMITY: it does not mix, and everything happens " +
+  "on this machine. Use it for development and tests.";
+
+const OF_THE_REPOSITORY = [
+  ["examples/echo.ts", "the first ten lines of a client"],
+  ["npm test", "everything this does, checked"],
+];
+
+/** Whether this is the `npm start` of the repository, whose other scripts can be run, too. */
+function isRepository(): boolean {
+  const { npm_lifecycle_event: script, npm_package_name: name } = process.env;
+  return script === "start" && name === "katzenpost-thinclient";
+}
+
 async function run(output: Output, socket: string, call: Interruptible): Promise<void> {
   const start = performance.now();
   output.heading(output.style("bold", "Katzenpost thin client: the tour"));
   output.heading();
-  output.heading("This starts a whole Katzenpost network inside one process and talks to it over");
-  output.heading("a real Unix socket. Such an embedded network gives NO ANONYMITY: it does not");
-  output.heading("mix, and everything happens on this machine. Use it for development and tests.");
+  const { isTerminal, width } = output.terminal;
+  for (const line of wrap(WELCOME, isTerminal ? Math.min(width, 78) : 78)) output.heading(line);
   await using daemon = await DevDaemon.start({ listen: `unix:${socket}` });
   await using client = await ThinClient.connect(daemon.config());
   await showNetwork(output, client, daemon.network.epoch().leftMs, call);
@@ -53,9 +68,9 @@ async function run(output: Output, socket: string, call: Interruptible): Promise
   output.heading(output.style("bold", "What to try next"));
   const rows = [
     [`${commandName()} daemon`, "a network to develop against"],
+    [`${commandName()} console --open`, "a page that shows a network"],
     [`${commandName()} --help`, "what else katz can do"],
-    ["examples/echo.ts", "the first ten lines of a client"],
-    ["npm test", "everything this does, checked"],
+    ...(isRepository() ? OF_THE_REPOSITORY : []),
   ];
   for (const line of table(rows)) output.heading(`  ${line}`);
 }

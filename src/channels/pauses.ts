@@ -70,7 +70,6 @@ export class Pauses {
   /** Attempts may succeed again: ends the pause after one that failed. */
   retry(): void {
     if (!this.#hasFailed) return;
-    this.#hasFailed = false;
     this.#factor = 1;
     this.end();
   }
@@ -79,7 +78,6 @@ export class Pauses {
   found(): void {
     this.#factor = 1;
     this.#waited = 0;
-    this.#hasFailed = false;
     this.end();
   }
 

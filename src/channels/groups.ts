@@ -381,8 +381,7 @@ export class Group {
       introduced: (member) => this.#introduced(member),
     });
     const writer = (): Writer | undefined => context.writers.get(this.ownChannel);
-    const sent = (): void => context.sent(this.ownChannel);
-    this.#kept = new Introductions({ client, store, scheduler, writer, sent }, saved.key);
+    this.#kept = new Introductions({ client, store, scheduler, writer }, saved.key);
   }
 
   /** @internal */

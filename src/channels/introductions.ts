@@ -30,8 +30,6 @@ export interface IntroductionsContext {
   readonly scheduler: Scheduler;
   /** The writer of our channel in the group; undefined if there is none. */
   writer(): Writer | undefined;
-  /** Says that messages are in the writer's outbox. */
-  sent(): void;
 }
 
 /** An introduction that was sent. */
@@ -53,7 +51,6 @@ export class Introductions implements ReadSource {
   /** Whether the network may have lost them. */
   #isDoubtful = false;
   #isReading = false;
-  #closed = false;
   readonly #pauses: Pauses;
 
   /** @param group the group's key in the store. */
@@ -105,7 +102,7 @@ export class Introductions implements ReadSource {
     const old = this.#dropOld();
     if (old.length > 0) {
       this.#context.store.commitLazily((draft) => {
-        for (const root of old) if (!this.#sent.has(root)) draft.delete(this.prefix + root);
+        for (const root of old) draft.delete(this.prefix + root);
       });
     }
     if (this.#sent.size === 0) return;
@@ -115,7 +112,7 @@ export class Introductions implements ReadSource {
   }
 
   get isWanted(): boolean {
-    return this.#isDoubtful && !this.#isReading && !this.#closed;
+    return this.#isDoubtful && !this.#isReading;
   }
 
   get dueAt(): number {
@@ -143,7 +140,6 @@ export class Introductions implements ReadSource {
         if (!isKnown) this.#isDoubtful = true;
         if (isKnown === null) this.#pauses.failed();
         else this.#pauses.missed();
-        if (!this.#isDoubtful) this.#context.scheduler.remove(this);
       },
     };
   }
@@ -186,12 +182,10 @@ export class Introductions implements ReadSource {
       throw error;
     }
     for (const delivery of deliveries) writer.committedMessage(delivery);
-    this.#context.sent();
   }
 
   /** Ends the question. */
   close(): void {
-    this.#closed = true;
     this.#context.scheduler.remove(this);
   }
 }

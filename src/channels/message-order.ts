@@ -3,6 +3,7 @@
  * until they were yielded.
  */
 import type { Clock } from "../clock/clock.js";
+import { onAbort } from "../clock/on-abort.js";
 import { firstIndexOf } from "../bacap/capabilities.js";
 import { messageBoxCounter } from "../bacap/message-box-index.js";
 import { hasCode } from "../errors/errors.js";
@@ -136,15 +137,20 @@ export class MessageOrder {
   /** Yields the messages of all other members: see `Group.messages`. */
   async *messages(signal: AbortSignal | undefined): AsyncGenerator<GroupMessage, void, undefined> {
     const stop = new AbortController();
-    const onAbort = (): void => stop.abort(signal!.reason);
     signal?.throwIfAborted();
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const leave =
+      signal &&
+      onAbort(signal, () => {
+        stop.abort(signal.reason);
+        this.#newcomers.wake();
+      });
     const ends = new Map<string, End>();
     const { signal: stopped } = stop;
     try {
       for (;;) {
         const { wakes } = this.#newcomers;
         this.#context.checkOpen();
+        stopped.throwIfAborted();
         await this.#follow(ends, stopped);
         const end = this.#next(ends);
         if (!end) {
@@ -171,7 +177,7 @@ export class MessageOrder {
         end.head = null;
       }
     } finally {
-      signal?.removeEventListener("abort", onAbort);
+      leave?.();
       stop.abort();
       await Promise.allSettled([...ends.values()].map(async (end) => end.iterator.return?.()));
     }

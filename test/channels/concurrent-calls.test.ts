@@ -446,6 +446,30 @@ describe("concurrent calls of channels", () => {
     }
   });
 
+  it("loops over the messages of many groups end with one signal, and Node warns of nothing", async (t) => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): unknown => warnings.push(warning);
+    process.on("warning", onWarning);
+    t.after(() => process.off("warning", onWarning));
+    const { clock, open } = world();
+    const channels = await open();
+    const abort = new AbortController();
+    const { signal } = abort;
+    const loops: Promise<unknown>[] = [];
+    for (let n = 0; n < 12; n++) {
+      const group = await channels.groups.create(`group ${n}`, { displayName: "me" });
+      loops.push(group.messages({ signal }).next());
+    }
+    await clock.advance(1000);
+    const ended = loops.map((one) => assert.rejects(one, /enough/));
+    abort.abort(new Error("enough"));
+    await clock.runUntil(Promise.all(ended), 60_000);
+    const group = await channels.groups.get("group 0");
+    await assert.rejects(group.messages({ signal }).next(), /enough/);
+    await clock.runUntil(channels.close());
+    assert.deepEqual(warnings, []);
+  });
+
   it("a channel of a group cannot be deleted: the group is left as a whole", async () => {
     const { clock, open } = world();
     const [alice, bob] = [await open(), await open()];

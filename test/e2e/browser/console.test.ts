@@ -232,6 +232,32 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.close();
   });
 
+  await t.test(
+    "hides no focused control behind its header or log, at a zoom of 200 %",
+    async () => {
+      const { page } = await open(browser, url, { width: 640, height: 400 });
+      const hidden = `(() => {
+      const focused = document.activeElement;
+      if (!focused.closest("main") || focused.matches("h1")) return "";
+      const { top, bottom } = focused.getBoundingClientRect();
+      const begin = document.querySelector("header").getBoundingClientRect().bottom;
+      const end = document.querySelector(".log").getBoundingClientRect().top;
+      return top < begin || bottom > end ? focused.textContent + [top, bottom, begin, end] : "";
+    })()`;
+      for (const key of ["", "l"]) {
+        if (key !== "") await page.keyboard.press(key);
+        for (const name of ["Now", "Network", "Document", "Faults"]) {
+          await go(page, name);
+          for (let i = 0; i < 30; i++) {
+            await page.keyboard.press(i < 15 ? "Tab" : "Shift+Tab");
+            assert.equal(await page.evaluate(hidden), "", `${name}, tab ${i}`);
+          }
+        }
+      }
+      await page.close();
+    },
+  );
+
   await t.test("lets the keyboard alone move the map through time", async () => {
     const { page, problems } = await open(browser, url);
     await go(page, "Network");

@@ -208,7 +208,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     // Read when the button's text changes: no frame shows the new text in the old theme.
     const changed = page.evaluate(`new Promise((resolve) =>
       new MutationObserver(() => resolve(getComputedStyle(document.body).backgroundColor))
-        .observe(document.querySelector("button.theme"), { characterData: true, subtree: true }))`);
+        .observe([...document.querySelectorAll("button.theme")].at(-1), { characterData: true, subtree: true }))`);
     await press(page, "Theme: auto");
     const dark = await changed;
     await page.locator("button", { hasText: "Theme: dark" }).waitFor();
@@ -216,6 +216,22 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.reload();
     await page.locator(".facts").waitFor();
     assert.equal(await paper(), dark);
+    await page.evaluate("localStorage.clear()");
+    await page.close();
+  });
+
+  await t.test("has a switch for its keys, which speech input may press by accident", async () => {
+    const { page } = await open(browser, url);
+    await press(page, "Keys: on");
+    await page.locator("button", { hasText: "Keys: off" }).waitFor();
+    await page.keyboard.press("2");
+    await page.keyboard.press("l");
+    assert.equal(await page.locator("h1").textContent(), "Now");
+    assert.equal(await page.locator(".log[open]").count(), 0);
+    await page.reload();
+    await page.locator(".facts").waitFor();
+    await press(page, "Keys: off");
+    await go(page, "Timeline");
     await page.evaluate("localStorage.clear()");
     await page.close();
   });

@@ -11,6 +11,12 @@ const GROWTH = 1.25;
  * seconds.
  */
 const LONGEST_FACTOR = 150;
+/**
+ * The part of a pause that is random, except that none is shorter than the first. Readers that all
+ * began when the store was opened would otherwise ask for their boxes together each time, and whoever
+ * sees the boxes' IDs could tell that one person reads these channels.
+ */
+const RANDOM_PART = 1 / 4;
 
 /** The pauses of one source. */
 export class Pauses {
@@ -42,9 +48,8 @@ export class Pauses {
 
   /** Nothing was there: a pause begins. */
   missed(): void {
-    this.#waited += this.#factor;
     this.#hasFailed = false;
-    this.#begin();
+    this.#waited += this.#begin();
   }
 
   /** The attempt failed, so it is not known whether something was there: a pause begins. */
@@ -53,10 +58,13 @@ export class Pauses {
     this.#begin();
   }
 
-  #begin(): void {
-    this.#lengthMs = this.#factor * this.#scheduler.basePauseMs;
+  /** Returns the length of the pause, as a multiple of the shortest one. */
+  #begin(): number {
+    const length = Math.max(1, this.#factor * (1 - RANDOM_PART * Math.random()));
+    this.#lengthMs = length * this.#scheduler.basePauseMs;
     this.#dueAt = this.#scheduler.now() + this.#lengthMs;
     this.#factor = Math.min(this.#factor * GROWTH, LONGEST_FACTOR);
+    return length;
   }
 
   /** Attempts may succeed again: ends the pause after one that failed. */

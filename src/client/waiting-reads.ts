@@ -12,6 +12,11 @@ import { scopeWithin } from "./call-options.js";
 const LONGEST_PAUSE_MS = 30_000;
 /** The next pause as a part of the time waited so far. */
 const PAUSE_SHARE = 1 / 4;
+/**
+ * The part of a pause that is random. Reads that began together would otherwise ask for their boxes
+ * together each time, and whoever sees the boxes' IDs could tell that one person waits for them.
+ */
+const RANDOM_PART = 1 / 4;
 /** Packets per attempt: one that brings the envelope, and one that fetches the answer. */
 const PACKETS_PER_QUESTION = 2;
 /**
@@ -224,8 +229,9 @@ export class WaitingReads {
   }
 
   #pauseMs(waitedMs: number): number {
-    const wanted = Math.max(this.#roundTripMs ?? 0, waitedMs * PAUSE_SHARE);
-    return Math.min(wanted, LONGEST_PAUSE_MS);
+    const longest = Math.min(waitedMs * PAUSE_SHARE, LONGEST_PAUSE_MS);
+    const wanted = longest * (1 - RANDOM_PART * Math.random());
+    return Math.min(Math.max(this.#roundTripMs ?? 0, wanted), LONGEST_PAUSE_MS);
   }
 
   /** Time between two attempts that leaves other calls their share of packets and of the daemon. */

@@ -1,7 +1,8 @@
 /** Whose turn it is to be asked, and when, on a network that takes one packet a second. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { utf8ToText } from "../../src/bytes/bytes.js";
+import { generateKeypair } from "../../src/bacap/index.js";
+import { toHex, utf8ToText } from "../../src/bytes/bytes.js";
 import {
   type Channels,
   type Group,
@@ -9,6 +10,7 @@ import {
   type Writer,
   openChannels,
 } from "../../src/channels/index.js";
+import { togetherShare } from "../clock/together.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
 import { world } from "./world.js";
 
@@ -242,6 +244,31 @@ describe("turns of channels", () => {
       await end(alice, bob);
     });
   }
+
+  it("silent channels that are read since the same moment are not asked together for good", async () => {
+    const { clock, boxes, listen, end } = slowWorld();
+    const client = boxes.client();
+    const askedAt = new Map<string, number[]>();
+    const { read } = client;
+    client.read = (readCap, index, options) => {
+      const box = toHex(index);
+      askedAt.set(box, [...(askedAt.get(box) ?? []), clock.monotonic()]);
+      return read(readCap, index, options);
+    };
+    const channels = await openChannels(client, new CrashDatabase(new Disk()), { clock });
+    const streams = [generateKeypair(), generateKeypair()];
+    for (const [i, { readCap }] of streams.entries()) {
+      listen(await channels.import(`silent ${i}`, readCap));
+    }
+    await clock.advance(24 * 60 * MINUTE);
+    const [one, other] = streams.map(({ firstMessageIndex }) =>
+      askedAt.get(toHex(firstMessageIndex))!,
+    );
+    const share = togetherShare(one!, other!, 10 * SECOND);
+    assert.ok(one!.length > 250, `${one!.length} attempts`);
+    assert.ok(share < 0.5, `${share} of the attempts were made together`);
+    await end(channels);
+  });
 
   it("a voucher that is answered after minutes is opened late by a quarter of them", async () => {
     const { clock, open, end } = slowWorld();

@@ -324,6 +324,45 @@ describe("the scheduler of waiting reads", () => {
     assert.equal(turns.length, 1 + 16);
   });
 
+  /** Has `count` envelopes sealed, one after the other; returns how many were given at once. */
+  async function seal(
+    { clock, reads }: ReturnType<typeof scheduler>,
+    count: number,
+    sealingMs: number,
+  ): Promise<number> {
+    const given: SealingTurn[] = [];
+    for (let i = 0; i < count; i++) {
+      void reads.sealingTurn(never).then((sealing) => given.push(sealing));
+    }
+    let most = 0;
+    for (let i = 0; i < count; i++) {
+      await turn();
+      most = Math.max(most, given.length);
+      await clock.advance(sealingMs);
+      const sealing = given.shift()!;
+      sealing.sealed();
+      sealing.end();
+    }
+    return most;
+  }
+
+  test("takes the time before a sealing for that of the one before, and forgets old times", async () => {
+    const made = scheduler();
+    // 100 ms of sealing in all, however long each one waited for the others.
+    assert.equal(await seal(made, 40, 20), 5);
+    assert.equal(await seal(made, 20, 20), 5);
+    assert.equal(await seal(made, 20, 10), 10);
+    await seal(made, 12, 300);
+    assert.equal(await seal(made, 5, 300), 1);
+  });
+
+  test("does not wait for a turn with a signal that is aborted", async () => {
+    const { reads } = scheduler();
+    for (let i = 0; i < 4; i++) await reads.sealingTurn(never);
+    const signal = AbortSignal.abort(new Error("enough"));
+    assert.equal((await reasonOf(reads.sealingTurn(signal))).message, "enough");
+  });
+
   test("waits for a daemon that could seal before and cannot now", () => {
     const { reads } = scheduler();
     const cannot = daemonErrorFromCode(4, { operation: "encryptRead" });

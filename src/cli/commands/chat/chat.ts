@@ -67,9 +67,10 @@ async function talk(run: ClientRun, flags: ChatFlags, contact: Contact): Promise
   const { writer, reader } = await contact.ready({ signal });
   output.clearStatus();
   if (process.stdin.isTTY) {
-    const { displayName } = contact.info;
-    const who = displayName === null ? "" : ` (${quoted(displayName)})`;
-    output.remark(`each line that you type is sent to ${contact.name}${who}; Ctrl-D ends the chat`);
+    const { name, info } = contact;
+    const other = info.displayName === name ? null : info.displayName;
+    const who = other === null ? name : `${name} (${quoted(other)})`;
+    output.remark(`each line that you type is sent to ${who}; Ctrl-D ends the chat`);
   }
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);

@@ -33,6 +33,15 @@ effect(() => {
   document.documentElement.dataset["theme"] = theme.value;
 });
 
+const KEYS_KEY = "katz console keys";
+/** Whether single keys switch pages. Speech input and other aids press keys that nobody meant. */
+const hasKeys = signal(localStorage.getItem(KEYS_KEY) !== "off");
+
+function switchKeys(): void {
+  hasKeys.value = !hasKeys.value;
+  localStorage.setItem(KEYS_KEY, hasKeys.value ? "on" : "off");
+}
+
 function go(to: number): void {
   moved.value = true;
   page.value = to;
@@ -40,7 +49,7 @@ function go(to: number): void {
 
 function onKey(event: KeyboardEvent): void {
   const { target, key } = event;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!hasKeys.value || event.ctrlKey || event.metaKey || event.altKey) return;
   const types = target instanceof HTMLInputElement && target.type !== "range";
   if (types || target instanceof HTMLSelectElement) return;
   const to = Number(key) - 1;
@@ -90,6 +99,9 @@ function Console() {
             </button>
           ))}
         </nav>
+        <button type="button" class="theme" onClick={switchKeys}>
+          Keys: {hasKeys.value ? "on" : "off"}
+        </button>
         <button type="button" class="theme" onClick={nextTheme}>
           Theme: {theme.value}
         </button>

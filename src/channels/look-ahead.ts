@@ -266,7 +266,7 @@ export class LookAhead implements ReadSource {
       horizon.visited(place);
       yield;
     }
-    if (this.#isEnded || !first || !isProven) return;
+    if (!first || !isProven) return;
     this.#isHeld = true;
     // An attempt of the reader may be in progress. If it finds its box, the look ends.
     yield;

@@ -265,7 +265,7 @@ export class WaitingReads {
   }
 
   #callNext(): void {
-    if (this.#timer || this.#due.length === 0) return;
+    if (this.#timer) return;
     // Whole milliseconds: rounding in a sum could make the wait slightly too short.
     const wait = Math.max(0, Math.ceil(this.#free - this.#clock.monotonic()));
     this.#timer = this.#clock.after(wait, () => {

@@ -324,6 +324,49 @@ describe("the scheduler of waiting reads", () => {
     assert.equal(turns.length, 1 + 16);
   });
 
+  /**
+   * Has `count` envelopes sealed, one after the other; returns the most and the least that were
+   * given at once, while others waited.
+   */
+  async function seal(
+    { clock, reads }: ReturnType<typeof scheduler>,
+    count: number,
+    sealingMs: number,
+  ): Promise<[most: number, least: number]> {
+    const given: SealingTurn[] = [];
+    for (let i = 0; i < count; i++) {
+      void reads.sealingTurn(never).then((sealing) => given.push(sealing));
+    }
+    let [most, least] = [0, Infinity];
+    for (let i = 0; i < count; i++) {
+      await turn();
+      most = Math.max(most, given.length);
+      if (i > 0 && i + given.length < count) least = Math.min(least, given.length);
+      await clock.advance(sealingMs);
+      const sealing = given.shift()!;
+      sealing.sealed();
+      sealing.end();
+    }
+    return [most, least];
+  }
+
+  test("takes the time before a sealing for that of the one before, and forgets old times", async () => {
+    const made = scheduler();
+    // 100 ms of sealing in all, however long each one waited for the others.
+    assert.deepEqual(await seal(made, 40, 20), [5, 5]);
+    assert.deepEqual(await seal(made, 20, 20), [5, 5]);
+    assert.deepEqual(await seal(made, 40, 10), [10, 10]);
+    await seal(made, 30, 300);
+    assert.deepEqual(await seal(made, 5, 300), [1, 1]);
+  });
+
+  test("does not wait for a turn with a signal that is aborted", async () => {
+    const { reads } = scheduler();
+    for (let i = 0; i < 4; i++) await reads.sealingTurn(never);
+    const signal = AbortSignal.abort(new Error("enough"));
+    assert.equal((await reasonOf(reads.sealingTurn(signal))).message, "enough");
+  });
+
   test("waits for a daemon that could seal before and cannot now", () => {
     const { reads } = scheduler();
     const cannot = daemonErrorFromCode(4, { operation: "encryptRead" });

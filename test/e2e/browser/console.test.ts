@@ -208,7 +208,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     // Read when the button's text changes: no frame shows the new text in the old theme.
     const changed = page.evaluate(`new Promise((resolve) =>
       new MutationObserver(() => resolve(getComputedStyle(document.body).backgroundColor))
-        .observe(document.querySelector("button.theme"), { characterData: true, subtree: true }))`);
+        .observe([...document.querySelectorAll("button.theme")].at(-1), { characterData: true, subtree: true }))`);
     await press(page, "Theme: auto");
     const dark = await changed;
     await page.locator("button", { hasText: "Theme: dark" }).waitFor();
@@ -216,6 +216,22 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.reload();
     await page.locator(".facts").waitFor();
     assert.equal(await paper(), dark);
+    await page.evaluate("localStorage.clear()");
+    await page.close();
+  });
+
+  await t.test("has a switch for its keys, which speech input may press by accident", async () => {
+    const { page } = await open(browser, url);
+    await press(page, "Keys: on");
+    await page.locator("button", { hasText: "Keys: off" }).waitFor();
+    await page.keyboard.press("2");
+    await page.keyboard.press("l");
+    assert.equal(await page.locator("h1").textContent(), "Now");
+    assert.equal(await page.locator(".log[open]").count(), 0);
+    await page.reload();
+    await page.locator(".facts").waitFor();
+    await press(page, "Keys: off");
+    await go(page, "Timeline");
     await page.evaluate("localStorage.clear()");
     await page.close();
   });
@@ -231,6 +247,32 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     assert.deepEqual(await seriousFindings(page), []);
     await page.close();
   });
+
+  await t.test(
+    "hides no focused control behind its header or log, at a zoom of 200 %",
+    async () => {
+      const { page } = await open(browser, url, { width: 640, height: 400 });
+      const hidden = `(() => {
+      const focused = document.activeElement;
+      if (!focused.closest("main") || focused.matches("h1")) return "";
+      const { top, bottom } = focused.getBoundingClientRect();
+      const begin = document.querySelector("header").getBoundingClientRect().bottom;
+      const end = document.querySelector(".log").getBoundingClientRect().top;
+      return top < begin || bottom > end ? focused.textContent + [top, bottom, begin, end] : "";
+    })()`;
+      for (const key of ["", "l"]) {
+        if (key !== "") await page.keyboard.press(key);
+        for (const name of ["Now", "Network", "Document", "Faults"]) {
+          await go(page, name);
+          for (let i = 0; i < 30; i++) {
+            await page.keyboard.press(i < 15 ? "Tab" : "Shift+Tab");
+            assert.equal(await page.evaluate(hidden), "", `${name}, tab ${i}`);
+          }
+        }
+      }
+      await page.close();
+    },
+  );
 
   await t.test("lets the keyboard alone move the map through time", async () => {
     const { page, problems } = await open(browser, url);

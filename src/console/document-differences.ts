@@ -33,6 +33,7 @@ export function differences(current: DocumentView, before: DocumentView): string
     const was = before.nodes.find(({ name }) => name === node.name);
     return was !== undefined && was.keys.join() !== node.keys.join();
   }).length;
-  if (fresh > 0) found.push(`${fresh} nodes published new keys of coming epochs`);
+  const nodes = fresh === 1 ? "1 node" : `${fresh} nodes`;
+  if (fresh > 0) found.push(`${nodes} published new keys of coming epochs`);
   return found;
 }

@@ -324,36 +324,40 @@ describe("the scheduler of waiting reads", () => {
     assert.equal(turns.length, 1 + 16);
   });
 
-  /** Has `count` envelopes sealed, one after the other; returns how many were given at once. */
+  /**
+   * Has `count` envelopes sealed, one after the other; returns the most and the least that were
+   * given at once, while others waited.
+   */
   async function seal(
     { clock, reads }: ReturnType<typeof scheduler>,
     count: number,
     sealingMs: number,
-  ): Promise<number> {
+  ): Promise<[most: number, least: number]> {
     const given: SealingTurn[] = [];
     for (let i = 0; i < count; i++) {
       void reads.sealingTurn(never).then((sealing) => given.push(sealing));
     }
-    let most = 0;
+    let [most, least] = [0, Infinity];
     for (let i = 0; i < count; i++) {
       await turn();
       most = Math.max(most, given.length);
+      if (i > 0 && i + given.length < count) least = Math.min(least, given.length);
       await clock.advance(sealingMs);
       const sealing = given.shift()!;
       sealing.sealed();
       sealing.end();
     }
-    return most;
+    return [most, least];
   }
 
   test("takes the time before a sealing for that of the one before, and forgets old times", async () => {
     const made = scheduler();
     // 100 ms of sealing in all, however long each one waited for the others.
-    assert.equal(await seal(made, 40, 20), 5);
-    assert.equal(await seal(made, 20, 20), 5);
-    assert.equal(await seal(made, 20, 10), 10);
-    await seal(made, 12, 300);
-    assert.equal(await seal(made, 5, 300), 1);
+    assert.deepEqual(await seal(made, 40, 20), [5, 5]);
+    assert.deepEqual(await seal(made, 20, 20), [5, 5]);
+    assert.deepEqual(await seal(made, 40, 10), [10, 10]);
+    await seal(made, 30, 300);
+    assert.deepEqual(await seal(made, 5, 300), [1, 1]);
   });
 
   test("does not wait for a turn with a signal that is aborted", async () => {

@@ -27,6 +27,34 @@ test("describes the changes from epoch to epoch in words", async () => {
       node.name === "mix1" ? { ...node, layer: 2, identity: "00" } : node,
     ),
   };
+  const [first, second] = current.nodes;
+  const others = {
+    ...current,
+    nodes: [
+      { ...first!, link: "00", addresses: ["tcp://192.0.2.1:1"], services: ["echo", "more"] },
+      { ...second!, services: [], keys: ["1: 00"] },
+      { ...second!, name: "newcomer", keys: ["1: 00"] },
+      ...current.nodes.slice(2),
+    ],
+  };
+  assert.deepEqual(differences(others, { ...current, nodes: current.nodes.slice(0, -1) }), [
+    `${first!.name} has another link key`,
+    `${first!.name} moved to tcp://192.0.2.1:1`,
+    `${first!.name} now offers echo, more`,
+    "newcomer (mix) is new",
+    `${current.nodes.at(-1)!.name} (replica) is new`,
+    "1 node published new keys of coming epochs",
+  ]);
+  assert.deepEqual(
+    differences(
+      { ...current, nodes: [{ ...first!, services: [] }] },
+      {
+        ...current,
+        nodes: [{ ...first!, services: ["echo"] }],
+      },
+    ),
+    [`${first!.name} now offers nothing`],
+  );
   const more = differences(moved, current);
   assert.deepEqual(more, [
     "mix1 has another identity key",

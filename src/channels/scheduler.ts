@@ -20,10 +20,17 @@ const LEAST = 4;
 const MOST = 12;
 /** Up to so many boxes at once hardly wait for one another's packets. */
 const QUIET = 2;
-/** With more, a box takes so many times as long; measuring that counts less. */
+/** With more, a box takes about so many times as long; what is measured then counts less. */
 const CROWDED = { factor: 1.7, weight: 1 / 32 };
 /** The weight of a new measurement among the earlier ones. */
 const NEWEST = 1 / 8;
+/** A longer interval between two boxes, as a multiple of the usual one, comes from a disturbance. */
+const LONGEST_INTERVAL = 4;
+/**
+ * A daemon that computes for seconds on each box takes fewer than the network. Its rate counts if it is
+ * below this part of the network's.
+ */
+const SLOW_DAEMON = 0.85;
 /** How many more may be written for channels of which none is under way. */
 const PLACES_FOR_NEW = 2;
 /** With those and with the reads' share, they are fewer than the 16 that a real daemon takes in. */
@@ -111,6 +118,10 @@ export class Scheduler {
   #roundTripMs: number | null = null;
   /** The same while few boxes are under way. */
   #quietMs: number | null = null;
+  /** The time between two boxes that end while no more may be under way, smoothed, in ms. */
+  #intervalMs: number | null = null;
+  /** When a box last ended, if no more could be under way then. */
+  #fullAt: number | null = null;
   /** Since when few are under way, by {@link now}; Infinity while there are more. */
   #quietSince = -Infinity;
   /** Packets that reading may use at the moment. */
@@ -176,13 +187,21 @@ export class Scheduler {
     return Math.min(BASE_PAUSE_MS, Math.max(1, BASE_PAUSE_ROUND_TRIPS * this.#roundTripMs));
   }
 
-  /** Records how long a read or a write took, in ms. */
+  /** Records how long a read or a write took, in ms, when it ends. */
   measured(durationMs: number): void {
-    this.#roundTripMs = smoothed(this.#roundTripMs, durationMs);
-    const isQuiet = this.now() - durationMs >= this.#quietSince;
-    if (isQuiet) this.#quietMs = smoothed(this.#quietMs, durationMs);
+    const now = this.now();
+    this.#roundTripMs = smoothed(this.#roundTripMs, durationMs, NEWEST);
+    const isQuiet = now - durationMs >= this.#quietSince;
+    if (isQuiet) this.#quietMs = smoothed(this.#quietMs, durationMs, NEWEST);
     // Without a quiet moment for long, the network may have become slower or quicker.
     else this.#quietMs = smoothed(this.#quietMs, durationMs / CROWDED.factor, CROWDED.weight);
+    const isFull = this.#underWay >= this.#limits.inAll;
+    if (isFull && this.#fullAt !== null) {
+      const most = LONGEST_INTERVAL * (this.#intervalMs ?? Infinity);
+      const intervalMs = Math.min(most, now - this.#fullAt);
+      this.#intervalMs = smoothed(this.#intervalMs, intervalMs, CROWDED.weight);
+    }
+    this.#fullAt = isFull ? now : null;
   }
 
   /** How many packets per millisecond the network takes from this client. */
@@ -280,8 +299,12 @@ export class Scheduler {
    * not use is left to the other.
    */
   get #limits(): Limits {
-    const atRate = ((this.#quietMs ?? 0) * this.#rate) / PACKETS_PER_BOX;
-    const inAll = Math.min(MOST, Math.max(LEAST, Math.round(MORE.factor * atRate + MORE.boxes)));
+    const atRate = this.#rate / PACKETS_PER_BOX;
+    const measured = 1 / (this.#intervalMs ?? 0);
+    const boxesPerMs = measured < SLOW_DAEMON * atRate ? measured : atRate;
+    const inRoundTrip = boxesPerMs * (this.#quietMs ?? 0);
+    const wanted = Math.round(MORE.factor * inRoundTrip + MORE.boxes);
+    const inAll = Math.min(MOST, Math.max(LEAST, wanted));
     const reads = Math.max(1, Math.round(inAll * this.#budget));
     return { inAll, reads, writes: Math.max(1, inAll - reads) };
   }
@@ -359,6 +382,6 @@ export class Scheduler {
   }
 }
 
-function smoothed(before: number | null, newest: number, weight = NEWEST): number {
+function smoothed(before: number | null, newest: number, weight: number): number {
   return before === null ? newest : before + (newest - before) * weight;
 }

@@ -20,6 +20,8 @@ type Use = "read" | "write";
 
 /** The packets of one store. */
 export class PacketSchedule {
+  /** How long the daemon computes to seal an envelope; it seals one after the other. */
+  sealMs = 0;
   readonly #clock: VirtualClock;
   readonly #random;
   readonly #waiting: { readonly use: Use; readonly leave: () => void }[] = [];
@@ -51,6 +53,14 @@ export class PacketSchedule {
     return new Promise((leave) => this.#waiting.push({ use, leave }));
   }
 
+  #sealing: Promise<void> = Promise.resolve();
+
+  #seal(): Promise<void> {
+    if (this.sealMs === 0) return this.#sealing;
+    this.#sealing = this.#sealing.then(() => this.#clock.sleep(this.sealMs));
+    return this.#sealing;
+  }
+
   async #network(signal: AbortSignal | undefined): Promise<void> {
     let ms = 0;
     for (let hop = 0; hop < HOPS; hop++) ms += exponential(this.#random, 1 / HOP_MS);
@@ -73,6 +83,7 @@ export class PacketSchedule {
       signal: AbortSignal | undefined,
       call: () => Promise<T>,
     ): Promise<T> => {
+      await this.#seal();
       await this.#packet(use);
       await this.#network(signal);
       const answer = call();

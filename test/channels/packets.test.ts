@@ -29,8 +29,9 @@ class Scene {
     this.#packets = new PacketSchedule(clock, seed);
   }
 
-  static async open(seed: string): Promise<Scene> {
+  static async open(seed: string, sealMs = 0): Promise<Scene> {
     const scene = new Scene(seed);
+    scene.#packets.sealMs = sealMs;
     const client = scene.#packets.client(scene.#boxes.client());
     scene.#channels = await scene.#open(client);
     return scene;
@@ -90,8 +91,8 @@ class Scene {
   }
 }
 
-async function aloneMs(seed: string): Promise<number> {
-  const scene = await Scene.open(seed);
+async function aloneMs(seed: string, sealMs = 0): Promise<number> {
+  const scene = await Scene.open(seed, sealMs);
   const ms = await scene.messageMs();
   await scene.close();
   return ms;
@@ -130,6 +131,20 @@ describe("packets of channels", () => {
     assert.ok(read >= 0.4 && write >= 0.4, `${read} for reads, ${write} for writes`);
     const [ms, alone] = [await scene.messageMs(), await aloneMs("both")];
     assert.ok(ms <= 4 * alone, `${ms} ms, and ${alone} ms alone`);
+    await scene.close();
+  });
+
+  it("a message does not wait long for a daemon that computes for seconds on each box", async () => {
+    // As with a real daemon's CTIDH: two boxes in five ticks, which is less than the network takes.
+    const sealMs = 2500;
+    const scene = await Scene.open("seals", sealMs);
+    await scene.readMany();
+    await scene.sendMany();
+    await scene.ticks(5);
+    const { empty } = await scene.ticks(20);
+    assert.ok(empty <= 0.25, `${empty} of the ticks are empty`);
+    const [ms, alone] = [await scene.messageMs(), await aloneMs("seals", sealMs)];
+    assert.ok(ms <= 3 * alone, `${ms} ms, and ${alone} ms alone`);
     await scene.close();
   });
 });

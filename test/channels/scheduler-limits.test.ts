@@ -110,6 +110,24 @@ test("what is measured while many boxes are under way changes their number slowl
   await made.stop();
 });
 
+test("fewer boxes are under way if the daemon takes fewer than the network", async () => {
+  const { clock, begun, end, writer, made } = scheduler();
+  made.measured(ROUND_TRIP_MS);
+  made.addWriter(writer("a", Infinity));
+  await clock.advance(0);
+  assert.equal(begun.length, 8);
+  // One box in eight seconds, although two seconds would do for the network.
+  for (let n = 0; n < 200; n++) {
+    await clock.advance(8000);
+    made.measured(17_000);
+    end(1);
+  }
+  end(3);
+  await clock.advance(0);
+  assert.equal(begun.length - 203, 4);
+  await made.stop();
+});
+
 test("reads have their share beside writes, and all places without them", async () => {
   for (const [isWriting, most] of [
     [false, 8],

@@ -21,6 +21,7 @@ import { openDatabase } from "./open-database.js";
 import { Reader, composeReader, loadReader, startOf } from "./reader.js";
 import { Scheduler } from "./scheduler.js";
 import type { StoreSecret } from "./sealed-values.js";
+import { isNearEnd } from "./stream-end.js";
 import {
   type ChannelDatabase,
   ChannelStore,
@@ -501,6 +502,9 @@ export class Channels implements AsyncDisposable {
       const { nextMessageBoxIndex } = invitation;
       checkBytes("invitation.nextMessageBoxIndex", nextMessageBoxIndex, MessageBoxIndex.length!);
       next = MessageBoxIndex.from(nextMessageBoxIndex);
+    }
+    if (isNearEnd(startOf(readCap)) || isNearEnd(next)) {
+      throw new RangeError("`invitation` must not begin at the end of its stream");
     }
     checkName(name);
     await this.#addChannel({ kind: "reader", name, readCap, next });

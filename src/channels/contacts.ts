@@ -29,6 +29,7 @@ import {
 import type { Reader } from "./reader.js";
 import type { Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, keyNumber, numberOfKey } from "./store.js";
+import { isNearEnd } from "./stream-end.js";
 import {
   type ExchangeHooks,
   type ExchangeRecord,
@@ -486,6 +487,10 @@ export class Contacts {
   #finish(draft: Draft, record: ExchangeRecord, answer: Bytes | null): Partial<ExchangeRecord> {
     const [to, from] = channelNames(record.name);
     const member = answer && inductorOf(answer);
+    const theirReadCap = member ? member.readCap : record.theirReadCap!;
+    if (isNearEnd(firstIndexOf(theirReadCap))) {
+      throw new ProtocolError("the other side's stream begins at its end");
+    }
     // A program that answers each message would answer itself forever.
     if (member && isSameRoot(member.readCap, record.messageWriteCap!)) {
       throw new ProtocolError("the answer to the voucher names our own stream as the other side's");
@@ -497,7 +502,7 @@ export class Contacts {
         writeCap: record.messageWriteCap!,
         format: record.format as ChannelFormat,
       },
-      { kind: "reader", name: from, readCap: member ? member.readCap : record.theirReadCap! },
+      { kind: "reader", name: from, readCap: theirReadCap },
     ]);
     return member ? { theirName: member.displayName } : { theirChannel: from };
   }

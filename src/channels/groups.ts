@@ -39,6 +39,7 @@ import {
 import { type GroupMember, type GroupMessage, MessageOrder } from "./message-order.js";
 import { STEPS_A_TURN } from "./scheduler.js";
 import { type Draft, field, keyNumber, numberOfKey } from "./store.js";
+import { isNearEnd } from "./stream-end.js";
 import {
   type ExchangeHooks,
   type ExchangeRecord,
@@ -624,6 +625,7 @@ export class Group {
     this.#context.writerNow(this.ownChannel).checkUsable();
     const displayName = fitName(record.theirName);
     const newcomer = { displayName, readCap: record.theirReadCap! };
+    checkCap(newcomer.readCap);
     const isNew = !resultOf(this.#isKnown(newcomer.readCap));
     const members = isNew ? [this.#compose(draft, newcomer)] : [];
     const writer = this.#context.writerNow(this.ownChannel);
@@ -863,6 +865,9 @@ function checkCap(readCap: ReadCap): void {
     parseReadCap(readCap);
   } catch (cause) {
     throw new ProtocolError("a member's ReadCap is malformed", { cause });
+  }
+  if (isNearEnd(firstIndexOf(readCap))) {
+    throw new ProtocolError("a member's stream begins at its end");
   }
 }
 

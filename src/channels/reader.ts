@@ -26,6 +26,7 @@ import { Pauses } from "./pauses.js";
 import { type Question, ReadWindow } from "./read-window.js";
 import type { Scheduler, Task } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
+import { isNearEnd } from "./stream-end.js";
 import { Waiters } from "./waiters.js";
 
 /** How many messages are read before the application asks for them. */
@@ -872,10 +873,11 @@ function sideOf(stored: CborValue): SideStream | null {
   };
 }
 
-/** The ReadCap in a box that refers to a side stream; null if it does not hold one. */
+/** The ReadCap in a box that refers to a side stream; null if it does not hold a usable one. */
 function sideCapOf(content: Uint8Array): ReadCap | null {
   try {
-    return parseReadCap(content);
+    const readCap = parseReadCap(content);
+    return isNearEnd(firstIndexOf(readCap)) ? null : readCap;
   } catch {
     return null;
   }

@@ -22,6 +22,18 @@ function row(code: (typeof ERROR_CODES)[number]): string {
   return `| ${cells.join(" | ")} |`;
 }
 
+/** How the meaning of a code that no current daemon sends ends. */
+const RESERVED = " Reserved: current daemons do not send it.";
+
+const isReserved = (code: (typeof ERROR_CODES)[number]): boolean =>
+  explainError(code).meaning.endsWith(RESERVED);
+
+function reservedRow(code: (typeof ERROR_CODES)[number]): string {
+  const { errorCode, retryable } = errorSamples[code] as ThinClientError;
+  const meaning = explainError(code).meaning.slice(0, -RESERVED.length);
+  return `| \`${code}\` | ${errorCode} | ${retryable ? "yes" : "no"} | ${meaning} |`;
+}
+
 /** The expected page. */
 export function renderErrors(): string {
   return `# Errors
@@ -44,6 +56,17 @@ the texts of this page; \`node scripts/generate-docs.mjs\` generates the page fr
 
 | code | class | number | retryable | what it means | what to do |
 | --- | --- | --- | --- | --- | --- |
-${ERROR_CODES.map(row).join("\n")}
+${ERROR_CODES.filter((code) => !isReserved(code))
+  .map(row)
+  .join("\n")}
+
+## Reserved codes
+
+The protocol has these numbers, but current daemons do not send them. Their class is
+\`DaemonRequestError\`. If one arrives, check which daemon answers and its version, then read its log.
+
+| code | number | retryable | what it means |
+| --- | --- | --- | --- |
+${ERROR_CODES.filter(isReserved).map(reservedRow).join("\n")}
 `;
 }

@@ -133,7 +133,7 @@ class Tab {
   readonly decoder = new FrameDecoder();
   session: Session | null = null;
   /** What came before the daemon greeted us. */
-  early: DaemonRequest[] = [];
+  readonly early: DaemonRequest[] = [];
   earlyBytes = 0;
   /** Local requests and cancels that wait for their turn. */
   readonly local: Waiting[] = [];
@@ -328,7 +328,6 @@ class Relay implements SharedConnection {
   #leave(tab: Tab): void {
     if (!this.#tabs.delete(tab)) return;
     tab.closed = true;
-    tab.early = [];
     tab.local.length = 0;
     tab.sends.length = 0;
     const link = this.#link;
@@ -355,7 +354,6 @@ class Relay implements SharedConnection {
     const link = this.#link;
     if (link === null || this.#sessions.size > 0) return;
     this.#link = null;
-    this.#former.clear();
     link.end();
   }
 

@@ -362,6 +362,41 @@ test("starts beyond 1,024 unanswered ones of a tab are refused, and its cancels 
   assert.equal(ended.length, 1, "the start that waited here is answered");
   assert.equal(connection.requests.at(-1)!.kind, "cancelResendingEncryptedMessage");
   assert.equal(shared.load.waiting, 1024 - 1 - 15);
+  // One more has room now.
+  for (let i = 0; i < 2; i++) first.send(start(randomBytes(32)));
+  await settle();
+  const refusedNow = first.heard.filter((one) => "errorCode" in one && one.errorCode === 4);
+  assert.equal(refusedNow.length, 7);
+  assert.equal(shared.load.waiting, 1024 - 15);
+});
+
+test("starts of a tab beyond 16 MiB are refused until there is room again", async (t) => {
+  const { first, shared } = await scene(t);
+  // These use up what the daemon takes in.
+  for (let i = 0; i < 15; i++) first.send(start(randomBytes(32)));
+  await settle();
+  const hashes = Array.from({ length: 9 }, () => randomBytes(32));
+  const messageCiphertext = new Uint8Array(2 * 1024 * 1024);
+  const sendLarge = async (hash: Bytes): Promise<void> => {
+    first.send({ ...start(hash), messageCiphertext });
+    await settle();
+  };
+  const refused = (): number =>
+    first.heard.filter((one) => "errorCode" in one && one.errorCode === 4).length;
+  for (const hash of hashes) await sendLarge(hash);
+  assert.equal(shared.load.waiting, 7);
+  assert.equal(refused(), 2);
+  for (const envelopeHash of hashes.slice(0, 3)) {
+    first.send({
+      kind: "cancelResendingEncryptedMessage",
+      queryId: QueryId.random(),
+      envelopeHash,
+    });
+  }
+  await settle();
+  for (const hash of hashes.slice(0, 3)) await sendLarge(hash);
+  assert.equal(shared.load.waiting, 7);
+  assert.equal(refused(), 2);
 });
 
 test("a tab that does not read does not delay others, and is dropped", async (t) => {
@@ -387,6 +422,93 @@ test("a tab that does not read does not delay others, and is dropped", async (t)
     await settle();
   }
   assert.equal(shared.load.tabs, 1);
+});
+
+test("a tab with more than 4 MiB to read is not served until it has read", async (t) => {
+  const { listener, connection, first } = await scene(t);
+  const slow = await RawTab.join(listener, randomBytes(16));
+  slow.transport.pause();
+  connection.send({ kind: "newPkiDocumentEvent", payload: new Uint8Array(5 * 1024 * 1024) });
+  await settle();
+  const [mine, theirs] = [local(), local()];
+  slow.send(mine);
+  first.send(theirs);
+  await settle();
+  const asked = (): string[] =>
+    connection.requests.flatMap((one) => (one.kind === "newKeypair" ? [toHex(one.queryId!)] : []));
+  assert.deepEqual(asked(), [toHex(theirs.queryId!)]);
+  slow.transport.resume();
+  await settle();
+  assert.deepEqual(asked(), [toHex(theirs.queryId!), toHex(mine.queryId!)]);
+});
+
+test("a tab that reads a little now and then stays, however long it takes", async (t) => {
+  const made = await scene(t);
+  const { listener, connection, shared } = made;
+  const slow = await listener.dial();
+  let read = 0;
+  slow.open({
+    onData: ({ length }) => {
+      read += length;
+      slow.pause();
+    },
+    onClose: () => {},
+  });
+  await settle();
+  slow.resume();
+  await settle();
+  const before = read;
+  for (let i = 0; i < 10; i++) {
+    connection.send({ kind: "newPkiDocumentEvent", payload: randomBytes(1000) });
+    await settle();
+  }
+  for (let i = 0; i < 5; i++) {
+    await pass(made, 50_000);
+    assert.equal(shared.load.tabs, 2, `after ${i} times 50 s`);
+    slow.resume();
+    await settle();
+  }
+  assert.ok(read > before);
+  await pass(made, 90_000);
+  assert.equal(shared.load.tabs, 1);
+});
+
+test("a tab that does not read does not keep its connection when another one takes its session over", async (t) => {
+  const { listener, connection, clock, shared } = await scene(t);
+  const token = randomBytes(16);
+  const older = await RawTab.join(listener, token);
+  older.transport.pause();
+  const envelope = randomBytes(32);
+  older.send(start(envelope));
+  await settle();
+  connection.send({ kind: "newPkiDocumentEvent", payload: randomBytes(1000) });
+  await settle();
+  const newer = await RawTab.join(listener, token);
+  assert.equal(shared.load.tabs, 2);
+  // What it asked for is given up at once.
+  assert.equal(connection.requests.at(-1)!.kind, "cancelResendingEncryptedMessage");
+  assert.equal((newer.heard.at(-1) as DaemonResponse<"sessionTokenReply">).resumed, true);
+  await clock.advance(2000);
+  older.transport.resume();
+  await settle();
+  assert.equal(older.closed, true);
+  assert.equal(older.kinds().at(-1), "sessionTokenReply");
+});
+
+test("a tab that resumes a session after a request has one session", async (t) => {
+  const { listener, shared } = await scene(t);
+  const token = randomBytes(16);
+  const away = await RawTab.join(listener, token);
+  away.transport.destroy();
+  await settle();
+  const tab = await RawTab.join(listener);
+  tab.send(local());
+  await settle();
+  assert.equal(shared.load.sessions, 3);
+  tab.send({ kind: "sessionToken", clientInstanceToken: token });
+  await settle();
+  assert.equal(shared.load.sessions, 2);
+  assert.equal((tab.heard.at(-1) as DaemonResponse<"sessionTokenReply">).resumed, true);
 });
 
 test("a request that is too long when re-encoded disconnects only its tab", async (t) => {
@@ -451,6 +573,107 @@ test("sessions of absent tabs are limited, and end after ten minutes", async (t)
   assert.equal(connection.requests.at(-1)!.kind, "thinClose");
 });
 
+test("a session that was resumed lasts as long as its tab", async (t) => {
+  const made = await scene(t);
+  const { listener, connection, shared } = made;
+  const token = randomBytes(16);
+  (await RawTab.join(listener, token)).transport.destroy();
+  await settle();
+  const tab = await RawTab.join(listener, token);
+  const surbId = SurbId.random();
+  tab.send(message(surbId));
+  await settle();
+  await pass(made, 700_000);
+  assert.equal(shared.load.sessions, 2);
+  connection.send(replyTo(surbId));
+  await settle();
+  assert.equal(tab.kinds().at(-1), "messageReplyEvent");
+});
+
+test("of too many absent sessions, the one that is away for the longest ends", async (t) => {
+  const { listener, first, shared } = await scene(t);
+  first.transport.destroy();
+  const tokens = Array.from({ length: 65 }, () => randomBytes(16));
+  const oldest = await RawTab.join(listener, tokens[0]);
+  for (const token of tokens.slice(1)) (await RawTab.join(listener, token)).transport.destroy();
+  await settle();
+  // The first tab was away before.
+  assert.equal(shared.load.sessions, 65);
+  oldest.transport.destroy();
+  await settle();
+  assert.equal(shared.load.sessions, 64);
+  const resumed = async (token: Bytes): Promise<boolean> => {
+    const tab = await RawTab.join(listener, token);
+    return (tab.heard.at(-1) as DaemonResponse<"sessionTokenReply">).resumed;
+  };
+  assert.equal(await resumed(tokens[0]!), true);
+  assert.equal(await resumed(tokens[1]!), false);
+});
+
+test("replies that were kept for others do not count once they are read or given up", async (t) => {
+  const made = await scene(t);
+  const { listener, connection } = made;
+  const payload = new Uint8Array(9 * 1024 * 1024);
+  for (const isRead of [true, false, true]) {
+    const token = randomBytes(16);
+    const tab = await RawTab.join(listener, token);
+    const surbId = SurbId.random();
+    tab.send(message(surbId));
+    await settle();
+    tab.transport.destroy();
+    await settle();
+    connection.send({ ...replyTo(surbId), payload });
+    await settle();
+    if (!isRead) {
+      await pass(made, 610_000);
+      continue;
+    }
+    const back = await RawTab.join(listener, token);
+    assert.deepEqual(back.kinds().slice(2), ["messageReplyEvent", "sessionTokenReply"]);
+    back.send({ kind: "thinClose" });
+    await settle();
+  }
+});
+
+test("of a tab's messages, the last 10,000 get their replies; one without a reply does not count", async (t) => {
+  const { first, connection, shared } = await scene(t);
+  first.send({ ...message(SurbId.random()), withSurb: false });
+  await settle();
+  assert.equal(shared.load.awaitedReplies, 0);
+  const sent = { kind: "messageSentEvent", messageId: null, sentAt: 0, replyEta: 0 } as const;
+  const send = async (ids: readonly SurbId[]): Promise<void> => {
+    for (const surbId of ids) first.send(message(surbId));
+    for (let left = ids.length; left > 0;) {
+      await settle();
+      const out = connection.requests.splice(0);
+      assert.ok(out.length > 0);
+      for (const request of out) {
+        if (request.kind === "nextMessageBoxIndex") {
+          const { queryId, kind } = request;
+          const none = { nextMessageBoxIndex: null, errorCode: 3 };
+          connection.send({ kind: `${kind}Reply`, queryId, ...none });
+        } else if (request.kind === "sendMessage" && request.withSurb) {
+          left--;
+          connection.send({ ...sent, surbId: request.surbId, err: null });
+        }
+      }
+    }
+    await settle();
+    first.heard.length = 0;
+  };
+  const ids = Array.from({ length: 10_000 }, () => SurbId.random());
+  for (let at = 0; at < ids.length; at += 200) await send(ids.slice(at, at + 200));
+  assert.equal(shared.load.awaitedReplies, 10_000);
+  // The first one is sent again, so the second one is the oldest.
+  await send([ids[0]!, SurbId.random()]);
+  assert.equal(shared.load.awaitedReplies, 10_000);
+  connection.send(replyTo(ids[1]!));
+  connection.send(replyTo(ids[0]!));
+  await settle();
+  assert.equal(first.heard.length, 1);
+  assert.equal(shared.load.awaitedReplies, 9999);
+});
+
 test("a cancel is repeated until the start is answered", async (t) => {
   const { listener, shared, clock, connection } = await scene(t);
   const leaving = await RawTab.join(listener, randomBytes(16));
@@ -505,6 +728,24 @@ test("a cancel that is lost with the connection is sent on the next one", async 
   lost.send({ kind: `${kind}Reply`, queryId, errorCode: 0 });
   await settle();
   assert.deepEqual(await again(), []);
+});
+
+test("a start that its tab has cancelled is answered once, while another tab waits for the same", async (t) => {
+  const { first, listener, connection } = await scene(t);
+  const second = await RawTab.join(listener, randomBytes(16));
+  const envelopeHash = randomBytes(32);
+  const [mine, theirs] = [start(envelopeHash), start(envelopeHash)];
+  first.send(mine);
+  second.send(theirs);
+  await settle();
+  const cancel = QueryId.random();
+  first.send({ kind: "cancelResendingEncryptedMessage", queryId: cancel, envelopeHash });
+  await settle();
+  assert.equal(connection.requests.length, 2, "no cancel: it would end both");
+  for (const { queryId } of [mine, theirs]) connection.send(startReply(queryId!));
+  await settle();
+  assert.deepEqual(first.answers, [mine.queryId!, cancel].map(toHex));
+  assert.deepEqual(second.answers, [toHex(theirs.queryId!)]);
 });
 
 test("an operation of two tabs is cancelled when neither waits for it", async (t) => {
@@ -704,6 +945,19 @@ test("the bytes that a tab sends before the daemon's greeting are limited", asyn
   await send(10);
   assert.equal(tab.closed, true);
   assert.equal(shared.load.tabs, 0);
+});
+
+test("a tab sends at most 256 requests before the daemon's greeting", async (t) => {
+  const listener = memoryListener();
+  const shared = shareConnection(listener, new ScriptedDaemon(), { clock: new VirtualClock() });
+  t.after(() => shared.close());
+  const tab = await RawTab.join(listener);
+  for (let i = 0; i < 256; i++) tab.send(local());
+  await settle();
+  assert.equal(tab.closed, false);
+  tab.send(local());
+  await settle();
+  assert.equal(tab.closed, true);
 });
 
 test("the requests of a tab before the greeting are also limited by their decoded size", async (t) => {

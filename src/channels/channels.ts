@@ -4,7 +4,7 @@ import { MessageBoxIndex, ReadCap, WriteCap, checkReadCap } from "../bytes/opaqu
 import { checkOptions } from "../bytes/options.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
-import { generateKeypair } from "../bacap/capabilities.js";
+import { firstIndexOf, generateKeypair } from "../bacap/capabilities.js";
 import { hasCode, InvalidStateError, isThinClientError } from "../errors/errors.js";
 import { REPLICA_ERROR_BOX_ALREADY_EXISTS } from "../errors/codes.js";
 import { COPY_OVERHEAD, MAX_BATCH_BOXES, runBatch } from "./batch.js";
@@ -449,10 +449,15 @@ export class Channels implements AsyncDisposable {
   /**
    * Makes a channel from an existing stream, beginning at the index in the capability. This store
    * must be the stream's only writer. Example: a contact's stream after its voucher was opened.
-   * @throws as {@link create}; TypeError, RangeError when `writeCap` is not 168 bytes.
+   * @throws as {@link create}; TypeError, RangeError when `writeCap` is not 168 bytes, or begins at
+   * the end of its stream.
    */
   async adopt(name: string, writeCap: WriteCap, options: WriterOptions = {}): Promise<Writer> {
-    return this.#addWriter(name, WriteCap.from(writeCap), options);
+    const kept = WriteCap.from(writeCap);
+    if (isNearEnd(firstIndexOf(kept))) {
+      throw new RangeError("`writeCap` must not begin at the end of its stream");
+    }
+    return this.#addWriter(name, kept, options);
   }
 
   async #addWriter(name: string, writeCap: WriteCap, options: WriterOptions): Promise<Writer> {

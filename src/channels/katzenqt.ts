@@ -77,7 +77,10 @@ export interface KatzenqtFile {
   readonly payload: Bytes;
   /** The kind of file, in the sender's words. */
   readonly filetype: string;
-  /** Its name: no slashes, no leading dots, at most 200 characters. */
+  /**
+   * Its name: no slashes, colons, control or invisible characters, no leading dots, at most 200
+   * characters. Chosen by the sender.
+   */
   readonly basename: string;
 }
 
@@ -319,8 +322,9 @@ function fileOf(value: CborValue): KatzenqtFile {
 
 /** Makes a stranger's file name safe to use within one folder. */
 function safeBasename(name: string): string {
-  // Control characters could send commands to a terminal; slashes and dots lead out of the folder.
-  const plain = name.replaceAll(/[/\\\p{Cc}]/gu, "").replace(/^\.+/, "");
+  // Control characters could send commands to a terminal, and invisible ones reverse the name; slashes,
+  // dots and Windows' colons (C:name) lead out of the folder.
+  const plain = name.replaceAll(/[/\\:\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "").replace(/^\.+/, "");
   return Array.from(plain).slice(0, MAX_FILE_NAME).join("") || "file";
 }
 

@@ -5,6 +5,7 @@
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import { type IdentityHash, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";
+import { ProtocolError } from "../errors/errors.js";
 import { LinkError, type MixnetLink, type ReplyPacket } from "../mixnet/link.js";
 import { type Timing, pauseBefore } from "../mixnet/timing.js";
 import { type TraceHook, shortId } from "../mixnet/trace.js";
@@ -306,7 +307,10 @@ export class Arq {
     try {
       judgement = await entry.operation.judge(payload);
     } catch (error) {
-      this.#options.onFault(asError(error));
+      const isCouriersFault = error instanceof ProtocolError;
+      const text = `a courier's answer cannot be read: ${asError(error).message}`;
+      const fault = isCouriersFault ? new ProtocolError(text, { cause: error }) : asError(error);
+      this.#options.onFault(fault);
       entry.judging = false;
       if (entry.ended) return;
       // Upstream drops the operation without an answer (spec/thin-protocol §10, defect 16), so one

@@ -154,6 +154,9 @@ describe("katzenqt's messages", () => {
       ["../../etc/passwd", "etcpasswd"],
       [".bashrc", "bashrc"],
       ["a\\b\u001b[2J.txt", "ab[2J.txt"],
+      ["invoice\u202efdp.exe", "invoicefdp.exe"],
+      ["\u200b.hidden", "hidden"],
+      ["C:autorun.inf", "Cautorun.inf"],
       ["...", "file"],
       ["x".repeat(300), "x".repeat(200)],
     ] as const) {

@@ -44,10 +44,11 @@ async function next(reader: Reader): Promise<string> {
 }
 
 describe("a stream that begins at its end", () => {
-  it("cannot be imported", async () => {
+  it("cannot be imported or adopted", async () => {
     const { clock, open } = world();
     const channels = await open();
-    const { readCap, firstMessageIndex } = endingStream(5n);
+    const { writeCap, readCap, firstMessageIndex } = endingStream(5n);
+    await assert.rejects(channels.adopt("out", writeCap), RangeError);
     await assert.rejects(channels.import("in", readCap), RangeError);
     const invitation = {
       readCap: generateKeypair().readCap,

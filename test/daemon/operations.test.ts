@@ -240,7 +240,7 @@ test("an unreadable answer ends the operation with 4 (upstream: never answered)"
   const answer = await client.expect(reply);
   assert.deepEqual([answer.queryId, answer.errorCode], [request.queryId, 4]);
   assert.deepEqual(answer.courierIdentityHash, link.last.destination);
-  assert.equal(faults.length, 1);
+  assert.match(String(faults), /^ProtocolError: a courier's answer cannot be read: /);
   await clock.advance(100_000);
   assert.deepEqual([link.packets.length, daemon.load.operations], [1, 0]);
 });

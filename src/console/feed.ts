@@ -122,6 +122,7 @@ export class ConsoleFeed {
   #last = new Map<string, string>();
   #timer: Timer | null = null;
   #running = false;
+  #runs = 0;
   #moving: Promise<void> = Promise.resolve();
   #stream: Stream | null = null;
   #making: Promise<Stream> | null = null;
@@ -152,7 +153,7 @@ export class ConsoleFeed {
     if (trace.event !== "answered") return;
     const operation = this.#operations.get(id);
     this.#operations.delete(id);
-    if (operation === undefined || trace.code === 0) return;
+    if (operation === undefined) return;
     const error = daemonErrorFromCode(trace.code, { operation });
     if (error) this.#keepError(error, operation, trace.at);
   };
@@ -607,7 +608,7 @@ export class ConsoleFeed {
     if (how === "pause" || how === "run") {
       const begins = how === "run" && !this.#running;
       this.#running = how === "run";
-      if (begins) this.#run(virtual);
+      if (begins) this.#run(virtual, ++this.#runs);
       return;
     }
     const isIdle = (): boolean => {
@@ -626,12 +627,14 @@ export class ConsoleFeed {
     });
   }
 
-  #run(virtual: VirtualClock): void {
+  /** @param number among all runs: one that was paused must not continue beside the next one. */
+  #run(virtual: VirtualClock, number: number): void {
     realClock.after(
       RUN_STEP_MS,
       () => {
-        if (!this.#running || this.#closed) return;
-        void this.#advance(() => virtual.advance(RUN_STEP_MS)).then(() => this.#run(virtual));
+        if (!this.#running || this.#closed || number !== this.#runs) return;
+        const moved = this.#advance(() => virtual.advance(RUN_STEP_MS));
+        void moved.then(() => this.#run(virtual, number));
       },
       { background: true },
     );

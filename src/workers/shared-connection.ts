@@ -731,7 +731,6 @@ class Relay implements SharedConnection {
           link.destroy();
           this.#lost(link, error as Error);
         }
-        if (link.ready) deadline.cancel();
         this.#pump();
       },
       onClose: (error) => {

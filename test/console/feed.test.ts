@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { type TestContext, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { realClock } from "../../src/clock/real.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import type { VerifyDocument } from "../../src/console/documents.js";
 import { ConsoleFeed } from "../../src/console/feed.js";
@@ -39,6 +40,19 @@ async function embedded(verify = nobody) {
   ({ add } = feed);
   const doing = (action: ConsoleAction) => clock.runUntil(feed.perform(action));
   return { clock, daemon, client, feed, doing };
+}
+
+/** Holds back the timers of the real clock with that length; returns what lets each one fire. */
+function holdTimers(t: TestContext, length: number): (() => void)[] {
+  const { after } = realClock;
+  const held: (() => void)[] = [];
+  t.after(() => (realClock.after = after));
+  realClock.after = (ms, callback, options) => {
+    if (ms !== length) return after.call(realClock, ms, callback, options);
+    held.push(callback);
+    return { cancel: () => void held.splice(held.indexOf(callback) >>> 0, 1) };
+  };
+  return held;
 }
 
 describe("the console's feed", () => {
@@ -217,6 +231,73 @@ describe("the console's feed", () => {
     }
     assert.ok(code.includes("withholdDocuments(false)") && code.includes("faults.clear()"), code);
     assert.equal(daemon.network.faults.loss, 0);
+    feed.close();
+    await daemon.close();
+  });
+
+  test("runs a virtual clock once, also if it is paused and run again at once", async (t) => {
+    const { clock, daemon, feed } = await embedded();
+    const timers = holdTimers(t, 50);
+    const run = (how: "run" | "pause"): Promise<void> => feed.perform({ do: "clock", how, ms: 0 });
+    const elapsed = async (): Promise<number> => {
+      const before = clock.now();
+      for (const fire of timers.splice(0)) fire();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return clock.now() - before;
+    };
+    await run("run");
+    await run("run");
+    assert.equal(await elapsed(), 50);
+    assert.equal(await elapsed(), 50);
+    await run("pause");
+    await run("run");
+    await run("pause");
+    await run("run");
+    assert.equal(await elapsed(), 50);
+    assert.equal(await elapsed(), 50);
+    assert.equal(timers.length, 1);
+    await run("pause");
+    assert.equal(await elapsed(), 0);
+    assert.equal(await elapsed(), 0);
+    feed.close();
+    await daemon.close();
+  });
+
+  test("a page that comes later takes nothing from the others", async (t) => {
+    const { daemon, feed, doing } = await embedded();
+    const timers = holdTimers(t, 100);
+    const tell = async (): Promise<void> => {
+      const [fire, ...more] = timers.splice(0);
+      assert.equal(more.length, 0);
+      fire!();
+      while (timers.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    const pages: string[][] = [[], []];
+    let messages = 0;
+    const open = (n: number) =>
+      feed.open(({ type, events }) => {
+        messages++;
+        for (const event of events)
+          if (event.event === "did") pages[n]!.push(`${type} ${event.text}`);
+      });
+    const leave = open(0);
+    await doing({ do: "loss", value: 0.5 });
+    open(1);
+    await tell();
+    await doing({ do: "delay", value: 5 });
+    await tell();
+    leave();
+    await doing({ do: "clearFaults" });
+    await tell();
+    // Nothing is sent when nothing has changed.
+    await tell();
+    const before = messages;
+    await tell();
+    assert.equal(messages, before);
+    assert.deepEqual(pages, [
+      ["changes loss", "changes delay"],
+      ["snapshot loss", "changes loss", "changes delay", "changes clearFaults"],
+    ]);
     feed.close();
     await daemon.close();
   });

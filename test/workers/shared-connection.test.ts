@@ -12,7 +12,7 @@ import {
 } from "../../src/errors/errors.js";
 import { EmbeddedDaemon } from "../../src/network/index.js";
 import type { Listener, Transport } from "../../src/transport/transport.js";
-import { memoryListener } from "../../src/transport/memory.js";
+import { memoryListener, memoryPair } from "../../src/transport/memory.js";
 import {
   type DaemonDialler,
   type MessagePortLike,
@@ -270,6 +270,24 @@ function endpoint(port: MessagePort): Omit<MessagePortLike, "close"> {
     start: () => port.start(),
   };
 }
+
+test("tabs are told that a daemon closed the connection during the handshake", async (t) => {
+  const { listener, worker } = workerOf(t);
+  const daemon: DaemonDialler = {
+    async dial() {
+      const [near, far] = memoryPair();
+      far.open({ onData: () => {}, onClose: () => {} });
+      setImmediate(() => far.end());
+      return near;
+    },
+  };
+  const shared = shareConnection(listener, daemon);
+  const connecting = ThinClient.connect(unused, {
+    dial: ({ signal }) => dialShared(() => worker, daemon, { signal }),
+  });
+  await assert.rejects(connecting, /the daemon closed the connection during the handshake/);
+  await shared.close();
+});
 
 test("an unreachable daemon gives a ConnectError with the reason", async (t) => {
   const { listener, worker } = workerOf(t);

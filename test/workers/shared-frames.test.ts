@@ -10,7 +10,7 @@ import { encodeCbor } from "../../src/cbor/cbor.js";
 import { QueryId, SurbId } from "../../src/bytes/opaque.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { type ScriptedConnection, ScriptedDaemon } from "../../src/testing/scripted-daemon.js";
-import { type MemoryListener, memoryListener } from "../../src/transport/memory.js";
+import { type MemoryListener, memoryListener, memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 import { FrameDecoder, encodeFrame } from "../../src/wire/framing.js";
 import { type DaemonRequest, encodeRequest } from "../../src/wire/requests.js";
@@ -524,30 +524,38 @@ test("a request that is too long when re-encoded disconnects only its tab", asyn
   assert.equal(shared.load.tabs, 1);
 });
 
-test("a tab that arrives while another's dial is given up is served", async (t) => {
-  const daemon = new ScriptedDaemon();
-  const listener = memoryListener();
-  let dials = 0;
-  const shared = shareConnection(listener, {
-    dial({ signal }) {
-      if (dials++ > 0) return daemon.dial();
-      return new Promise((_, reject) => {
-        signal!.addEventListener("abort", () => setImmediate(() => reject(signal!.reason)));
-      });
-    },
+for (const end of ["fails", "succeeds all the same"] as const) {
+  test(`a tab that arrives while another's dial is given up, and ${end}, is served`, async (t) => {
+    const daemon = new ScriptedDaemon();
+    const listener = memoryListener();
+    let dials = 0;
+    const [near, far] = memoryPair();
+    let isClosed = false;
+    far.open({ onData: () => {}, onClose: () => (isClosed = true) });
+    const shared = shareConnection(listener, {
+      dial({ signal }) {
+        if (dials++ > 0) return daemon.dial();
+        return new Promise((resolve, reject) => {
+          signal!.addEventListener("abort", () =>
+            setImmediate(() => (end === "fails" ? reject(signal!.reason) : resolve(near))),
+          );
+        });
+      },
+    });
+    t.after(() => shared.close());
+    const leaving = await RawTab.join(listener);
+    leaving.transport.destroy();
+    await Promise.resolve();
+    await Promise.resolve();
+    const joining = RawTab.join(listener);
+    await daemon.shakeHands();
+    const tab = await joining;
+    await settle();
+    assert.deepEqual(tab.kinds(), ["connectionStatusEvent", "newPkiDocumentEvent"]);
+    assert.equal(dials, 2);
+    assert.equal(isClosed, end !== "fails");
   });
-  t.after(() => shared.close());
-  const leaving = await RawTab.join(listener);
-  leaving.transport.destroy();
-  await Promise.resolve();
-  await Promise.resolve();
-  const joining = RawTab.join(listener);
-  await daemon.shakeHands();
-  const tab = await joining;
-  await settle();
-  assert.deepEqual(tab.kinds(), ["connectionStatusEvent", "newPkiDocumentEvent"]);
-  assert.equal(dials, 2);
-});
+}
 
 test("at most 128 tabs are served", async (t) => {
   const { listener, shared } = await scene(t);
@@ -608,6 +616,48 @@ test("of too many absent sessions, the one that is away for the longest ends", a
   };
   assert.equal(await resumed(tokens[0]!), true);
   assert.equal(await resumed(tokens[1]!), false);
+});
+
+test("a message that could not be sent awaits no reply", async (t) => {
+  const { first, connection, shared } = await scene(t);
+  const surbId = SurbId.random();
+  first.send(message(surbId));
+  await settle();
+  assert.equal(shared.load.awaitedReplies, 1);
+  const sent = { kind: "messageSentEvent", messageId: null, sentAt: 0, replyEta: 0 } as const;
+  connection.send({ ...sent, surbId, err: "no route" });
+  await settle();
+  assert.equal(first.kinds().at(-1), "messageSentEvent");
+  assert.equal(shared.load.awaitedReplies, 0);
+});
+
+test("for a tab that is away, at most 16 MiB of replies are kept, and 1,000", async (t) => {
+  const { listener, connection } = await scene(t);
+  for (const [count, length, kept] of [
+    [3, 7 * 1024 * 1024, 2],
+    [1001, 1, 1000],
+  ] as const) {
+    const token = randomBytes(16);
+    const tab = await RawTab.join(listener, token);
+    const ids = Array.from({ length: count }, () => SurbId.random());
+    for (const surbId of ids) {
+      tab.send(message(surbId));
+      await settle();
+      const sent = { kind: "messageSentEvent", messageId: null, sentAt: 0, replyEta: 0 } as const;
+      connection.send({ ...sent, surbId, err: null });
+    }
+    await settle();
+    tab.transport.destroy();
+    await settle();
+    const payload = new Uint8Array(length);
+    for (const surbId of ids) connection.send({ ...replyTo(surbId), payload });
+    await settle();
+    const back = await RawTab.join(listener, token);
+    const replies = back.kinds().filter((kind) => kind === "messageReplyEvent");
+    assert.equal(replies.length, kept);
+    back.send({ kind: "thinClose" });
+    await settle();
+  }
 });
 
 test("replies that were kept for others do not count once they are read or given up", async (t) => {
@@ -701,6 +751,66 @@ test("a cancel is repeated until the start is answered", async (t) => {
   await confirm();
   await clock.advance(60_000);
   assert.equal(cancels().length, 2);
+  assert.equal(shared.load.unanswered, 0);
+});
+
+test("a cancel is repeated after growing pauses, for a quarter of an hour at most", async (t) => {
+  const { listener, shared, clock, connection } = await scene(t);
+  const leaving = await RawTab.join(listener, randomBytes(16));
+  leaving.send(start(randomBytes(32)));
+  await settle();
+  leaving.transport.destroy();
+  await settle();
+  const times: number[] = [];
+  const since = clock.monotonic();
+  const stepMs = 500;
+  while (clock.monotonic() - since < 17 * 60_000) {
+    for (const request of connection.requests.splice(0)) {
+      if (request.kind === "cancelResendingEncryptedMessage") {
+        times.push(clock.monotonic() - since);
+        const { kind, queryId } = request;
+        connection.send({ kind: `${kind}Reply`, queryId, errorCode: 0 });
+      } else if (request.kind === "nextMessageBoxIndex") {
+        const { kind, queryId } = request;
+        const none = { nextMessageBoxIndex: null, errorCode: 3 };
+        connection.send({ kind: `${kind}Reply`, queryId, ...none });
+      }
+    }
+    await clock.advance(stepMs);
+    await settle();
+  }
+  const pauses = times.slice(1).map((at, i) => at - times[i]!);
+  assert.ok(pauses[0]! <= stepMs && pauses[1]! <= stepMs, pauses.join());
+  assert.ok(Math.max(...pauses) >= 10_000 && Math.max(...pauses) <= 10_000 + 2 * stepMs);
+  assert.ok(times.length > 80 && times.length < 110, `${times.length} cancels`);
+  const last = times.at(-1)!;
+  assert.ok(last >= 15 * 60_000 && last < 15 * 60_000 + 11_000, `${last} ms`);
+  assert.equal(shared.load.unanswered, 0);
+});
+
+test("a cancel is not repeated if the start's packet had left: the daemon does not have it any more", async (t) => {
+  const { first, listener, shared, clock, connection } = await scene(t);
+  const leaving = await RawTab.join(listener, randomBytes(16));
+  leaving.send(start(randomBytes(32)));
+  await settle();
+  // Packets leave in their order.
+  const later = start(randomBytes(32));
+  first.send(later);
+  await settle();
+  connection.send(startReply(later.queryId!));
+  await settle();
+  leaving.transport.destroy();
+  await settle();
+  const cancels = (): number =>
+    connection.requests.filter(({ kind }) => kind.startsWith("cancel")).length;
+  const request = connection.requests.at(-1)!;
+  assert.equal(request.kind, "cancelResendingEncryptedMessage");
+  const { queryId } = request as DaemonRequest<"cancelResendingEncryptedMessage">;
+  connection.send({ kind: "cancelResendingEncryptedMessageReply", queryId, errorCode: 0 });
+  await settle();
+  await clock.advance(20_000);
+  await settle();
+  assert.equal(cancels(), 1);
   assert.equal(shared.load.unanswered, 0);
 });
 

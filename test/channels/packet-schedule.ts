@@ -10,7 +10,7 @@ import { exponential } from "../../src/mixnet/sampling.js";
 import { derivedRandom, seedBytes } from "../../src/network/random.js";
 
 /** One packet a second. */
-export const TICK_MS = 1000;
+const TICK_MS = 1000;
 /** Mixes and services on the way there and back, each with its mean delay. */
 const HOPS = 10;
 const HOP_MS = 200;

@@ -324,6 +324,7 @@ export class Channels implements AsyncDisposable {
     channels.groups.sendAgain();
     channels.#watching = client.on("reconnected", ({ newInstance }) => {
       if (!newInstance) return;
+      for (const writer of channels.#writers.values()) writer.doubt();
       channels.contacts.writeAgain();
       channels.groups.sendAgain();
     });
@@ -682,7 +683,7 @@ export class Channels implements AsyncDisposable {
     for (const name of names) {
       const key = this.#keys.get(name);
       if (key === undefined) continue;
-      keys.push(`chan!${key}`, `cursor!${key}`, `fork!${key}`);
+      keys.push(`chan!${key}`, `cursor!${key}`, `fork!${key}`, `progress!${key}`);
       for (const kind of ["out", "in", "part", "boxes"]) prefixes.push(`${kind}!${key}!`);
     }
     for (const prefix of prefixes) {

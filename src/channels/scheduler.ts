@@ -206,7 +206,8 @@ export class Scheduler {
 
   /** How many packets per millisecond the network takes from this client. */
   get #rate(): number {
-    return this.#client.pkiDocument()?.lambdaP || USUAL_RATE;
+    const told = this.#client.pkiDocument()?.lambdaP ?? 0;
+    return told > 0 ? told : USUAL_RATE;
   }
 
   addWriter(writer: WriteSource): void {

@@ -32,6 +32,7 @@ const KINDS = [
   "meta",
   "out",
   "part",
+  "progress",
 ];
 /** Records of these kinds are many and written once, so their checksums are not kept in memory. */
 const NOT_KEPT = new Set(["boxes", "in", "out"]);

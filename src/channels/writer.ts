@@ -13,7 +13,12 @@ import { type CallOptions, checkCallOptions } from "../client/call-options.js";
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { firstIndexOf, generateKeypair, readCapOf, withIndex } from "../bacap/capabilities.js";
 import { RequestTimeoutError, hasCode } from "../errors/errors.js";
-import { BOX_PATIENCE_MS, type ChannelClient, type DiagnosticsHook } from "./channel-client.js";
+import {
+  BOX_PATIENCE_MS,
+  type ChannelClient,
+  type DiagnosticsHook,
+  readBox,
+} from "./channel-client.js";
 import { ChannelForkedError, ChannelStoreError } from "../errors/channel-errors.js";
 import {
   type ChannelFormat,
@@ -34,6 +39,8 @@ import { Waiters } from "./waiters.js";
 const INDICES_AHEAD = 32;
 /** The most messages of one channel that are in memory at once. */
 const MAX_LOADED = 32;
+/** The progress of a message is noted after so many boxes. */
+const NOTED_EVERY = 8;
 /** Pause after a failed write, in round trips: the first, and the longest. */
 const RETRY_ROUND_TRIPS = { first: 1, longest: 64 };
 
@@ -53,7 +60,7 @@ export interface Delivery {
   readonly state: DeliveryState;
   /** How many boxes it takes: each is a write on the network. */
   readonly boxes: number;
-  /** How many of them the replicas have, as far as is known since the channels were opened. */
+  /** How many of them the replicas have, as far as this store knows: after a crash up to 15 less. */
   readonly boxesStored: number;
   /** The error of the last attempt, which will be repeated; null if it did not fail. */
   readonly lastError: unknown;
@@ -123,6 +130,14 @@ interface Outgoing {
   readonly done: Set<number>;
   /** The first box that is not stored. */
   firstUndone: number;
+  /** Whether the network may have lost its first boxes: it may be another one than before. */
+  isDoubtful: boolean;
+}
+
+/** How much of the oldest message is stored. */
+interface Progress {
+  readonly seq: number;
+  readonly boxes: number;
 }
 
 class Tracked implements Delivery {
@@ -145,6 +160,12 @@ class Tracked implements Delivery {
     this.next = next;
     this.stored = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.stored.catch(() => {});
+  }
+
+  /** It continues after so many boxes. */
+  resume(boxesStored: number): void {
+    if (this.state === "queued") this.state = "sent";
+    this.boxesStored = boxesStored;
   }
 
   boxStored(): void {
@@ -208,6 +229,8 @@ export class Writer {
   /** Number of the oldest message in the outbox. */
   #head: number;
   #forkedAt: bigint | null;
+  /** The noted progress. */
+  #progress: Progress | null;
   #loaded: Outgoing[] = [];
   #isLoading = false;
   #inFlight = 0;
@@ -231,6 +254,7 @@ export class Writer {
     this.#durableNext = saved.next;
     this.#head = saved.head;
     this.#forkedAt = saved.forkedAt;
+    this.#progress = saved.progress;
   }
 
   /**
@@ -566,6 +590,7 @@ export class Writer {
     let room = this.#format === "native" ? NATIVE_WINDOW : 1;
     for (const [place, message] of this.#loaded.entries()) {
       if (message.way.kind !== "write" && place > 0) return null;
+      if (message.isDoubtful) return this.#inFlight === 0 ? this.#checkTask(message) : null;
       if (sideCapIn(message.way)) return this.#takeSideTask(message);
       if (message.way.kind === "batch") {
         if (this.#inFlight === 0) this.#context.onBatchReady(message.way.batch);
@@ -610,6 +635,7 @@ export class Writer {
         from < 0 ? prefix : this.#outKey(from),
       )) {
         const message = decodeOutgoing(Number(numberOfKey(key)), record);
+        this.#resume(message);
         this.#loaded.push(message);
         if (message.way.kind !== "tombstone") {
           for (const { length } of message.way.boxes) bytes += length;
@@ -622,6 +648,65 @@ export class Writer {
       this.#isLoading = false;
       this.#context.scheduler.kick();
     }
+  }
+
+  /** Continues a message of which boxes were stored before the channels were opened. */
+  #resume(message: Outgoing): void {
+    if (this.#progress?.seq !== message.seq) return;
+    const { boxes } = this.#progress;
+    message.firstUndone = boxes;
+    message.started = boxes;
+    message.isDoubtful = true;
+    this.#deliveries.get(message.seq)?.resume(boxes);
+  }
+
+  /** Stores the progress of the oldest message now and then; of the others, few boxes are stored. */
+  #noteProgress({ seq, firstUndone, count }: Outgoing): void {
+    if (seq !== this.#loaded[0]?.seq || firstUndone === count) return;
+    const noted = this.#progress?.seq === seq ? this.#progress.boxes : 0;
+    if (firstUndone >= noted && firstUndone < noted + NOTED_EVERY) return;
+    const progress = { seq, boxes: firstUndone };
+    this.#progress = progress;
+    this.#context.store.commitLazily((draft) => draft.put(progressKey(this.#key), progress));
+  }
+
+  /** The daemon may belong to another network, which does not have what was stored. @internal */
+  doubt(): void {
+    const head = this.#loaded[0];
+    if (head && head.firstUndone > 0) head.isDoubtful = true;
+  }
+
+  /** Looks whether the first box of a message is there; if not, all of it is written again. */
+  #checkTask(message: Outgoing): Task {
+    this.#inFlight++;
+    return {
+      run: async (signal) => {
+        const { client, scheduler } = this.#context;
+        const startedAt = scheduler.now();
+        // If another daemon comes meanwhile, it is in doubt again.
+        message.isDoubtful = false;
+        const readCap = readCapOf(sideCapIn(message.way) ?? this.#writeCap);
+        try {
+          const { kind } = await readBox(client, readCap, message.indices[0]!, signal);
+          scheduler.measured(scheduler.now() - startedAt);
+          if (kind === "missing") this.#beginAgain(message);
+        } catch (error) {
+          message.isDoubtful = true;
+          if (!signal.aborted && !this.#closed) this.#pause(error, message, startedAt);
+        } finally {
+          this.#inFlight--;
+        }
+      },
+    };
+  }
+
+  #beginAgain(message: Outgoing): void {
+    message.started = 0;
+    message.again.length = 0;
+    message.done.clear();
+    message.firstUndone = 0;
+    this.#noteProgress(message);
+    this.#deliveries.get(message.seq)?.resume(0);
   }
 
   #task(message: Outgoing, piece: number): Task {
@@ -644,6 +729,7 @@ export class Writer {
           message.done.add(piece);
           this.#deliveries.get(message.seq)?.boxStored();
           while (message.done.delete(message.firstUndone)) message.firstUndone++;
+          this.#noteProgress(message);
           this.#failures = 0;
           const durationMs = scheduler.now() - startedAt;
           scheduler.measured(durationMs);
@@ -688,7 +774,12 @@ export class Writer {
     while (this.#loaded[0] && this.#loaded[0].firstUndone === this.#loaded[0].count) {
       const { seq } = this.#loaded.shift()!;
       this.#head = seq + 1;
-      this.#context.store.commitLazily((draft) => draft.delete(this.#outKey(seq)));
+      const isNoted = this.#progress?.seq === seq;
+      if (isNoted) this.#progress = null;
+      this.#context.store.commitLazily((draft) => {
+        draft.delete(this.#outKey(seq));
+        if (isNoted) draft.delete(progressKey(this.#key));
+      });
       this.#deliveries.get(seq)?.succeed();
       this.#deliveries.delete(seq);
     }
@@ -803,6 +894,7 @@ export interface SavedWriter {
   readonly seq: number;
   readonly head: number;
   readonly forkedAt: bigint | null;
+  readonly progress: Progress | null;
 }
 
 /** Records of a new writer. */
@@ -826,6 +918,7 @@ export async function loadWriter(store: ChannelStore, key: string): Promise<Save
   const record = (await store.get(`chan!${key}`)) ?? null;
   const cursor = (await store.get(`cursor!${key}`)) ?? null;
   const forked = (await store.get(`fork!${key}`)) ?? null;
+  const progress = await store.get(progressKey(key));
   const seq = field(cursor, "seq", isNumber);
   const name = field(record, "name", isText);
   let head = seq;
@@ -846,7 +939,16 @@ export async function loadWriter(store: ChannelStore, key: string): Promise<Save
     seq,
     head,
     forkedAt: forked === null ? null : BigInt(forked as number | bigint),
+    progress:
+      progress === undefined
+        ? null
+        : { seq: field(progress, "seq", isNumber), boxes: field(progress, "boxes", isNumber) },
   };
+}
+
+/** The key of the record that says how much of the oldest message is stored. */
+function progressKey(key: string): string {
+  return `progress!${key}`;
 }
 
 function holeIn(name: string, from: number, to: number): Error {
@@ -887,6 +989,7 @@ function decodeOutgoing(seq: number, record: CborValue): Outgoing {
     again: [],
     done: new Set(),
     firstUndone: 0,
+    isDoubtful: false,
   };
 }
 

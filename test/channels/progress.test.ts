@@ -1,7 +1,7 @@
 /** What a delivery tells about its progress. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ChannelDiagnostic, Delivery } from "../../src/channels/index.js";
+import type { ChannelDiagnostic, Delivery, Message } from "../../src/channels/index.js";
 import { Disk } from "./crash-database.js";
 import { world } from "./world.js";
 
@@ -103,4 +103,61 @@ describe("the progress of a delivery", () => {
     await clock.runUntil(Promise.all([delivery!.stored, batch!.stored]));
     await clock.runUntil(again.close());
   });
+
+  for (const format of ["native", "katzenqt"] as const) {
+    const boxes = 100;
+    const message = "x".repeat(100 * 58);
+
+    it(`a long message continues where it was after a restart (${format})`, async () => {
+      const { clock, boxes: network, open } = world();
+      network.fate = () => ({ delayMs: 1000, lost: null });
+      const disk = new Disk();
+      let channels = await open(disk);
+      const writer = await channels.create("out", { format });
+      const reader = await channels.import("in", await writer.invitation());
+      await clock.runUntil(writer.send(message));
+      for (let restarts = 0; restarts < 4; restarts++) {
+        await clock.advance(3500);
+        await clock.runUntil(channels.close());
+        channels = await open(disk);
+      }
+      const [delivery] = await clock.runUntil((await channels.writer("out")).outbox());
+      await clock.advance(1500);
+      assert.ok(delivery!.boxesStored >= 40, progress(delivery!));
+      await clock.runUntil(delivery!.stored);
+      assert.equal(progress(delivery!), `stored ${boxes}/${boxes}`);
+      // After each restart, up to seven boxes that are not noted, and as many behind them.
+      assert.ok(network.writes >= boxes && network.writes <= boxes + 4 * 15, `${network.writes}`);
+      const received = await clock.runUntil((await channels.reader("in")).messages().next());
+      assert.equal((received.value as Message).bytes.length, message.length);
+      assert.equal(reader.name, "in");
+      await clock.runUntil(channels.close());
+    });
+
+    for (const when of ["while it is sent", "between two runs"]) {
+      it(`a long message begins again if the network forgot its boxes ${when} (${format})`, async () => {
+        const { clock, boxes: network, open } = world();
+        network.fate = () => ({ delayMs: 1000, lost: null });
+        const disk = new Disk();
+        let channels = await open(disk);
+        const writer = await channels.create("out", { format });
+        const invitation = await writer.invitation();
+        await clock.runUntil(writer.send(message));
+        await clock.advance(4500);
+        if (when === "while it is sent") network.forget();
+        else {
+          await clock.runUntil(channels.close());
+          network.forget();
+          channels = await open(disk);
+        }
+        const [delivery] = await clock.runUntil((await channels.writer("out")).outbox());
+        await clock.runUntil(delivery!.stored);
+        assert.equal(progress(delivery!), `stored ${boxes}/${boxes}`);
+        const reader = await channels.import("in", invitation);
+        const received = await clock.runUntil(reader.messages().next());
+        assert.equal((received.value as Message).bytes.length, message.length);
+        await clock.runUntil(channels.close());
+      });
+    }
+  }
 });

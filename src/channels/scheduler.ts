@@ -118,10 +118,10 @@ export class Scheduler {
   #roundTripMs: number | null = null;
   /** The same while few boxes are under way. */
   #quietMs: number | null = null;
-  /** The time between two boxes that end while no more may be under way, smoothed, in ms. */
+  /** The time between two boxes that end while many are under way, smoothed, in ms. */
   #intervalMs: number | null = null;
-  /** When a box last ended, if no more could be under way then. */
-  #fullAt: number | null = null;
+  /** When a box last ended, if many were under way then. */
+  #busyAt: number | null = null;
   /** Since when few are under way, by {@link now}; Infinity while there are more. */
   #quietSince = -Infinity;
   /** Packets that reading may use at the moment. */
@@ -195,13 +195,13 @@ export class Scheduler {
     if (isQuiet) this.#quietMs = smoothed(this.#quietMs, durationMs, NEWEST);
     // Without a quiet moment for long, the network may have become slower or quicker.
     else this.#quietMs = smoothed(this.#quietMs, durationMs / CROWDED.factor, CROWDED.weight);
-    const isFull = this.#underWay >= this.#limits.inAll;
-    if (isFull && this.#fullAt !== null) {
+    const isBusy = this.#underWay >= LEAST;
+    if (isBusy && this.#busyAt !== null) {
       const most = LONGEST_INTERVAL * (this.#intervalMs ?? Infinity);
-      const intervalMs = Math.min(most, now - this.#fullAt);
+      const intervalMs = Math.min(most, now - this.#busyAt);
       this.#intervalMs = smoothed(this.#intervalMs, intervalMs, CROWDED.weight);
     }
-    this.#fullAt = isFull ? now : null;
+    this.#busyAt = isBusy ? now : null;
   }
 
   /** How many packets per millisecond the network takes from this client. */

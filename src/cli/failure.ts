@@ -93,11 +93,18 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What the library says about deadlines names its methods, which are meant for programmers. */
+const deadlines = [
+  [/\bstart was not answered within/, "the daemon did not complete the handshake within"],
+  [/\bwaitUntilOnline was not answered within/, "the mixnet was not reached within"],
+] as const;
+
 /** A text of the library as this program says it. */
 export function said(text: string): string {
   // If a ticket was given as some name, the error about that name repeats it. And the library does
   // not know how the user calls this program.
-  return withoutSecrets(text).replaceAll(BY_PACKAGE, commandName());
+  const ours = withoutSecrets(text).replaceAll(BY_PACKAGE, commandName());
+  return deadlines.reduce((words, [theirs, plain]) => words.replace(theirs, plain), ours);
 }
 
 /** What to do about it, one line each. */

@@ -97,7 +97,7 @@ test("katz waits for a daemon that reached the mixnet and does not have a docume
   await new Promise<void>((resolve) => server.listen(path, resolve));
   try {
     const { code, stderr } = await katz(["ping", "--address", `unix:${path}`, "--timeout", "1s"]);
-    assert.match(stderr, /waitUntilOnline was not answered within 1000 ms/);
+    assert.match(stderr, /^katz: the mixnet was not reached within 1000 ms: /m);
     assert.equal(code, 5);
   } finally {
     server.close();

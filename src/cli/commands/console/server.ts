@@ -4,14 +4,14 @@
  * accepts the console's own page with the token.
  */
 import { readFile } from "node:fs/promises";
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type ToPage, decodeAction, encodeMessage } from "../../../console/protocol.js";
 import type { ConsoleFeed } from "../../../console/feed.js";
 import { acceptedProtocol, sendRefusal } from "../../../platform/node-ws-handshake.js";
 import { UsageError } from "../../failure.js";
+import { PAGE_HEADERS, PageServer } from "../../page-server.js";
 
 /** The folder of the page's files after the build. */
 const FOLDER = new URL("../../../../console/", import.meta.url);
@@ -25,8 +25,6 @@ const MOST_ASKED_BYTES = 4096;
 const MOST_UNSENT_BYTES = 32 * 1024 * 1024;
 /** The most pages at once. */
 const MOST_PAGES = 16;
-/** How long a peer may take to send its headers, in ms. */
-const HEADERS_TIMEOUT_MS = 10_000;
 
 /**
  * What the browser allows the page: its own scripts, styles and socket, and nothing else.
@@ -47,14 +45,7 @@ const CONTENT_SECURITY_POLICY = [
   "trusted-types 'none'",
 ].join("; ");
 
-const HEADERS = {
-  "content-security-policy": CONTENT_SECURITY_POLICY,
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "cache-control": "no-store",
-} as const;
+const HEADERS = { ...PAGE_HEADERS, "content-security-policy": CONTENT_SECURITY_POLICY } as const;
 
 interface StaticFile {
   readonly type: string;
@@ -84,35 +75,32 @@ async function staticFiles(): Promise<ReadonlyMap<string, StaticFile>> {
 export class ConsoleServer implements AsyncDisposable {
   /** The page's origin, as browsers report it, e.g. `http://127.0.0.1:4711`. */
   readonly origin: string;
-  readonly #server: Server;
+  readonly #server: PageServer;
   readonly #sockets: WebSocketServer;
   readonly #files: ReadonlyMap<string, StaticFile>;
   readonly #feed: ConsoleFeed;
   readonly #token: string;
-  readonly #hosts: readonly string[];
 
   private constructor(
-    server: Server,
+    server: PageServer,
     files: ReadonlyMap<string, StaticFile>,
     { feed, token }: { readonly feed: ConsoleFeed; readonly token: string },
   ) {
-    const { port } = server.address() as AddressInfo;
     this.#server = server;
     this.#files = files;
     this.#feed = feed;
     this.#token = token;
-    this.#hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
-    this.origin = `http://${this.#hosts[0]}`;
+    this.origin = server.origin;
     this.#sockets = new WebSocketServer({
       noServer: true,
       perMessageDeflate: false,
       maxPayload: MOST_ASKED_BYTES,
       handleProtocols: (protocols) => this.#acceptedProtocol(protocols) ?? false,
     });
-    server.on("request", (request: IncomingMessage, response: ServerResponse) =>
+    server.http.on("request", (request: IncomingMessage, response: ServerResponse) =>
       this.#serve(request, response),
     );
-    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    server.http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#upgrade(request, socket, head),
     );
   }
@@ -129,17 +117,7 @@ export class ConsoleServer implements AsyncDisposable {
     readonly port: number;
   }): Promise<ConsoleServer> {
     const files = await staticFiles();
-    const server = createServer();
-    server.headersTimeout = HEADERS_TIMEOUT_MS;
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", (cause: NodeJS.ErrnoException) => {
-        const why = cause.code === "EADDRINUSE" ? "is in use" : `cannot be used (${cause.code})`;
-        const advice = ["Choose another one with --port, or leave it out"];
-        reject(new UsageError(`port ${options.port} of 127.0.0.1 ${why}`, { cause, advice }));
-      });
-      server.listen(options.port, "127.0.0.1", resolve);
-    });
-    return new ConsoleServer(server, files, options);
+    return new ConsoleServer(await PageServer.start(options.port), files, options);
   }
 
   /** The page's address with the token in its fragment, which browsers do not send. A secret. */
@@ -158,20 +136,12 @@ export class ConsoleServer implements AsyncDisposable {
     return acceptedProtocol(protocols, rules);
   }
 
-  /**
-   * Against DNS rebinding: another page's host name may point to this machine, and its browser then
-   * sends that name.
-   */
-  #isOwnHost({ headers }: IncomingMessage): boolean {
-    return this.#hosts.includes(headers.host ?? "");
-  }
-
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const refuse = (status: number, text: string): void => {
       response.writeHead(status, { ...HEADERS, "content-type": "text/plain; charset=utf-8" });
       response.end(`${text}\n`);
     };
-    if (!this.#isOwnHost(request)) return refuse(421, "This server has another name.");
+    if (!this.#server.isOwnHost(request)) return refuse(421, "This server has another name.");
     if (request.method !== "GET" && request.method !== "HEAD") {
       return refuse(405, "Only GET is served here.");
     }
@@ -189,7 +159,7 @@ export class ConsoleServer implements AsyncDisposable {
     socket.on("error", () => socket.destroy());
     const { headers } = request;
     const offered = (headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
-    const refusal = !this.#isOwnHost(request)
+    const refusal = !this.#server.isOwnHost(request)
       ? "421 Misdirected Request"
       : headers.origin !== `http://${headers.host}` || request.url !== SOCKET_PATH
         ? "403 Forbidden"
@@ -222,7 +192,6 @@ export class ConsoleServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const page of this.#sockets.clients) page.terminate();
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#server[Symbol.asyncDispose]();
   }
 }

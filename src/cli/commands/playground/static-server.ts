@@ -1,9 +1,9 @@
 /** A web server for the files of some folders and the package's modules, on this machine only. */
 import { readFile, readdir } from "node:fs/promises";
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname } from "node:path";
 import { UsageError } from "../../failure.js";
+import { PAGE_HEADERS, PageServer } from "../../page-server.js";
 import { PackageModules } from "./package-modules.js";
 
 const types: Readonly<Record<string, string>> = {
@@ -13,33 +13,19 @@ const types: Readonly<Record<string, string>> = {
   ".json": "application/json",
 };
 
-const headers = {
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "cache-control": "no-store",
-} as const;
-
-/** Longest time a peer may take to send its headers, in milliseconds. */
-const HEADERS_TIMEOUT_MS = 10_000;
-
 /** A running server. It has read the folders' files: a request names one of them or a module. */
 export class StaticServer implements AsyncDisposable {
   /** Its origin, as browsers report it, e.g. `http://127.0.0.1:8080`. */
   readonly origin: string;
-  readonly #server: Server;
+  readonly #server: PageServer;
   readonly #files: ReadonlyMap<string, Buffer>;
   readonly #modules = new PackageModules();
-  readonly #hosts: readonly string[];
 
-  private constructor(server: Server, files: ReadonlyMap<string, Buffer>) {
-    const { port } = server.address() as AddressInfo;
+  private constructor(server: PageServer, files: ReadonlyMap<string, Buffer>) {
     this.#server = server;
     this.#files = files;
-    this.#hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
-    this.origin = `http://127.0.0.1:${port}`;
-    server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    this.origin = server.origin;
+    server.http.on("request", (request: IncomingMessage, response: ServerResponse) => {
       this.#serve(request, response).catch(() => response.destroy());
     });
   }
@@ -62,26 +48,15 @@ export class StaticServer implements AsyncDisposable {
         }
       }
     }
-    const server = createServer();
-    server.headersTimeout = HEADERS_TIMEOUT_MS;
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", (cause: NodeJS.ErrnoException) => {
-        const why = cause.code === "EADDRINUSE" ? "is in use" : `cannot be used (${cause.code})`;
-        const advice = ["Choose another one with --port, or leave it out"];
-        reject(new UsageError(`port ${port} of 127.0.0.1 ${why}`, { cause, advice }));
-      });
-      server.listen(port, "127.0.0.1", resolve);
-    });
-    return new StaticServer(server, files);
+    return new StaticServer(await PageServer.start(port), files);
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const answer = (status: number, type: string, body: Buffer | string): void => {
-      response.writeHead(status, { ...headers, "content-type": type });
+      response.writeHead(status, { ...PAGE_HEADERS, "content-type": type });
       response.end(request.method === "HEAD" ? "" : body);
     };
-    // Against DNS rebinding: another page's host name may point to this machine.
-    if (!this.#hosts.includes(request.headers.host ?? "")) {
+    if (!this.#server.isOwnHost(request)) {
       answer(403, "text/plain", "This server is for this machine only.\n");
       return;
     }
@@ -98,7 +73,6 @@ export class StaticServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#server[Symbol.asyncDispose]();
   }
 }

@@ -821,13 +821,13 @@ export class Channels implements AsyncDisposable {
   }
 
   async #reload(): Promise<void> {
-    for (const writer of this.#writers.values()) await writer.reload();
-    for (const reader of this.#readers.values()) await reader.reload();
-    const names = new Set<string>();
-    for await (const [, record] of this.#store.records("chan!")) {
-      names.add((record as Map<string, string>).get("name")!);
+    const keys = new Set<string>();
+    for await (const key of this.#store.keys("chan!")) keys.add(key.slice("chan!".length));
+    for (const [name, key] of this.#keys) if (!keys.has(key)) this.#keys.delete(name);
+    // The commit that failed may have deleted a channel all the same.
+    for (const end of [...this.#writers.values(), ...this.#readers.values()]) {
+      if (this.#keys.has(end.name)) await end.reload();
     }
-    for (const name of this.#keys.keys()) if (!names.has(name)) this.#keys.delete(name);
     this.#nextKey = Number((await this.#store.get(NEXT_KEY)) ?? 0);
     await this.groups.reload();
     const batches = new Set<number>();

@@ -626,7 +626,7 @@ class Relay implements SharedConnection {
 
   /** Sends a request that the daemon answers at once when it has read everything before it. */
   #askWhatWasRead(link: DaemonLink<Tab>): void {
-    if (link.probing || !link.isOnline || link.unread.count === 0) return;
+    if (link.probing || link.unread.count === 0) return;
     link.probing = true;
     const probe = { kind: "nextMessageBoxIndex", messageBoxIndex: null } as const;
     link.ask({ ...probe, queryId: QueryId.random() }, null, () => (link.probing = false));

@@ -115,6 +115,14 @@ const calls: Readonly<Record<string, Call>> = {
   close: { call: ({ channels }) => channels.close() },
 };
 
+/** A commit that the disk reports as failed. */
+export interface DiskFailure {
+  /** Its number, from 1 on. */
+  readonly commit: number;
+  /** Whether the disk stores it all the same. */
+  readonly isStored: boolean;
+}
+
 /** The store before the calls, and the boxes of the network. */
 async function prepare(): Promise<{
   disk: Disk;
@@ -173,10 +181,13 @@ function checkRecords(disk: Disk): void {
 
 /**
  * Makes pairs of calls, the second one some turns of the event loop later. @param isChosen decides
- * which pairs, by number; there are a few thousand.
+ * which pairs, by number; there are a few thousand. @param failure the disk's failure in each run.
  * @returns how many were made.
  */
-export async function runCallPairs(isChosen: (n: number) => boolean): Promise<number> {
+export async function runCallPairs(
+  isChosen: (n: number) => boolean,
+  failure: DiskFailure | null = null,
+): Promise<number> {
   const before = await prepare();
   const base = new Set<string>();
   const failures: string[] = [];
@@ -188,7 +199,7 @@ export async function runCallPairs(isChosen: (n: number) => boolean): Promise<nu
         if (!isChosen(number++)) continue;
         made++;
         try {
-          await run([first, second], pause, before, base);
+          await run([first, second], pause, failure, before, base);
         } catch (error) {
           failures.push(`${one}, after ${pause} turns ${other}: ${String(error)}`);
         }
@@ -199,17 +210,31 @@ export async function runCallPairs(isChosen: (n: number) => boolean): Promise<nu
   return made;
 }
 
+function fail(database: CrashDatabase, { commit, isStored }: DiskFailure): void {
+  const batch = database.batch.bind(database);
+  let commits = 0;
+  database.batch = async (...given) => {
+    const isFailing = ++commits === commit;
+    if (!isFailing || isStored) await batch(...given);
+    if (isFailing) throw new Error("EIO: i/o error");
+  };
+}
+
 async function run(
   pair: readonly Call[],
   pause: number,
+  failure: DiskFailure | null,
   { disk, boxes, now, id, voucher }: Awaited<ReturnType<typeof prepare>>,
   base: Set<string>,
 ): Promise<void> {
   const clock = new VirtualClock(now);
   const client = boxes.copy(clock).client();
   const ours = disk.copy();
-  const open = (): Promise<Channels> => openChannels(client, new CrashDatabase(ours), { clock });
-  const channels = await open();
+  const open = (database = new CrashDatabase(ours)): Promise<Channels> =>
+    openChannels(client, database, { clock });
+  const database = new CrashDatabase(ours);
+  const channels = await open(database);
+  if (failure) fail(database, failure);
   if (base.size === 0) for (const name of await contentOf(channels)) base.add(name);
   const scene: Scene = {
     channels,

@@ -980,6 +980,31 @@ describe("the rules of channels", () => {
     assert.deepEqual(left, []);
   });
 
+  it("a channel is deleted if the disk stores that and reports a failure, and others go on", async () => {
+    const { clock, boxes } = world();
+    const database = new CrashDatabase(new Disk());
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    const other = await channels.create("other");
+    await channels.import("in", await writer.invitation());
+    const batch = database.batch.bind(database);
+    for (const name of ["out", "in"]) {
+      database.batch = async (...given) => {
+        await batch(...given);
+        database.batch = batch;
+        throw new Error("EIO: i/o error");
+      };
+      await clock.runUntil(channels.delete(name));
+    }
+    assert.deepEqual(
+      (await channels.list()).map(({ name }) => name),
+      ["other"],
+    );
+    await clock.runUntil((await other.send("still here")).stored);
+    await channels.create("out");
+    await clock.runUntil(channels.close());
+  });
+
   it("a channel is unchanged if the disk refuses its deletion", async () => {
     const { clock, boxes } = world();
     const database = new CrashDatabase(new Disk());

@@ -61,7 +61,7 @@ export const anyKill: fc.Arbitrary<Kill> = fc.record({
 
 /** Generates any schedule; fast-check shrinks one that fails. */
 export const anySchedule: fc.Arbitrary<Schedule> = fc.record({
-  lengths: fc.array(fc.constantFrom(0, 5, 59, 60, 200), { minLength: 1, maxLength: 8 }),
+  lengths: fc.array(fc.constantFrom(0, 5, 59, 60, 200, 1500), { minLength: 1, maxLength: 8 }),
   writerKills: fc.array(anyKill, { maxLength: 4 }),
   readerKills: fc.array(anyKill, { maxLength: 4 }),
   losses: fc.array(fc.constantFrom(0, 0, 0, 1, 2), { maxLength: 20 }),

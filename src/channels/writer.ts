@@ -662,7 +662,8 @@ export class Writer {
 
   /** Stores the progress of the oldest message now and then; of the others, few boxes are stored. */
   #noteProgress({ seq, firstUndone, count }: Outgoing): void {
-    if (seq !== this.#loaded[0]?.seq || firstUndone === count) return;
+    // A deleted channel must not get new records.
+    if (this.#closed || seq !== this.#loaded[0]?.seq || firstUndone === count) return;
     const noted = this.#progress?.seq === seq ? this.#progress.boxes : 0;
     if (firstUndone >= noted && firstUndone < noted + NOTED_EVERY) return;
     const progress = { seq, boxes: firstUndone };

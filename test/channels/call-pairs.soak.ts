@@ -3,10 +3,10 @@ import { runCallPairs } from "./call-pairs.js";
 
 test("any two calls of channels at once settle, and leave a sound store", async (t) => {
   t.diagnostic(`${await runCallPairs(() => true)} pairs`);
-  for (const isStored of [false, true]) {
+  for (const how of ["refuses", "stores", "dies", "after"] as const) {
     for (const commit of [1, 2, 3]) {
       t.diagnostic(
-        `${await runCallPairs(() => true, { commit, isStored })} pairs on a failing disk`,
+        `${await runCallPairs(() => true, { commit, how })} pairs, commit ${commit} ${how}`,
       );
     }
   }

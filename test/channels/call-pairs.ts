@@ -115,12 +115,15 @@ const calls: Readonly<Record<string, Call>> = {
   close: { call: ({ channels }) => channels.close() },
 };
 
-/** A commit that the disk reports as failed. */
+/** A commit that goes wrong. */
 export interface DiskFailure {
   /** Its number, from 1 on. */
   readonly commit: number;
-  /** Whether the disk stores it all the same. */
-  readonly isStored: boolean;
+  /**
+   * The disk `refuses` it, `stores` it and reports a failure, or the process `dies` before or
+   * `after` it.
+   */
+  readonly how: "refuses" | "stores" | "dies" | "after";
 }
 
 /** The store before the calls, and the boxes of the network. */
@@ -210,13 +213,16 @@ export async function runCallPairs(
   return made;
 }
 
-function fail(database: CrashDatabase, { commit, isStored }: DiskFailure): void {
+function fail(database: CrashDatabase, { commit, how }: DiskFailure): void {
   const batch = database.batch.bind(database);
   let commits = 0;
   database.batch = async (...given) => {
     const isFailing = ++commits === commit;
-    if (!isFailing || isStored) await batch(...given);
-    if (isFailing) throw new Error("EIO: i/o error");
+    if (isFailing && how === "dies") database.isCrashed = true;
+    if (!isFailing || how !== "refuses") await batch(...given);
+    if (isFailing && how === "after") database.isCrashed = true;
+    if (isFailing && !database.isCrashed) throw new Error("EIO: i/o error");
+    if (database.isCrashed) return new Promise(() => {});
   };
 }
 
@@ -228,10 +234,14 @@ async function run(
   base: Set<string>,
 ): Promise<void> {
   const clock = new VirtualClock(now);
-  const client = boxes.copy(clock).client();
+  const network = boxes.copy(clock);
   const ours = disk.copy();
   const open = (database = new CrashDatabase(ours)): Promise<Channels> =>
-    openChannels(client, database, { clock });
+    openChannels(
+      network.client(() => database.isCrashed),
+      database,
+      { clock },
+    );
   const database = new CrashDatabase(ours);
   const channels = await open(database);
   if (failure) fail(database, failure);
@@ -260,6 +270,16 @@ async function run(
   for (const one of pair) {
     done.push(settle(one));
     for (let turn = 0; turn < pause; turn++) await Promise.resolve();
+  }
+  if (failure?.how === "dies" || failure?.how === "after") {
+    await clock.advance(5000);
+    if (!database.isCrashed) await clock.runUntil(channels.close());
+    ours.crash(0);
+    const next = await open();
+    await clock.advance(60_000);
+    await clock.runUntil(next.close());
+    checkRecords(ours);
+    return;
   }
   const results = await clock.runUntil(Promise.all(done), DAY);
   await clock.advance(60_000);

@@ -50,6 +50,23 @@ describe("concurrent calls of channels", () => {
     assert.deepEqual(keysOf(disk), []);
   });
 
+  it("deleting a channel leaves nothing behind if boxes of a long message are on their way", async () => {
+    for (const format of ["native", "katzenqt"] as const) {
+      const { clock, open } = world();
+      const disk = new Disk();
+      const channels = await open(disk);
+      for (const ms of [0, 1, 5, 9, 11, 15, 19, 21, 25, 35]) {
+        const writer = await channels.create("out", { format });
+        await writer.send("x".repeat(2000));
+        await clock.advance(ms);
+        await channels.delete("out");
+        await clock.advance(60_000);
+      }
+      await clock.runUntil(channels.close());
+      assert.deepEqual(keysOf(disk), []);
+    }
+  });
+
   it("a channel that is deleted twice at once can be made again at once", async () => {
     const { clock, open } = world();
     const channels = await open();

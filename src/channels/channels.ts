@@ -19,6 +19,7 @@ import { type ChannelFormat, cutMessage } from "./framing.js";
 import { Groups, type GroupsContext, type MoreRecords } from "./groups.js";
 import { openDatabase } from "./open-database.js";
 import { Reader, composeReader, loadReader, startOf } from "./reader.js";
+import type { Delivery } from "./delivery.js";
 import { Scheduler } from "./scheduler.js";
 import type { StoreSecret } from "./sealed-values.js";
 import { isNearEnd } from "./stream-end.js";
@@ -31,7 +32,6 @@ import {
   openingFailure,
 } from "./store.js";
 import {
-  type Delivery,
   type Invitation,
   Writer,
   type WriterContext,

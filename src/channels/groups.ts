@@ -38,7 +38,7 @@ import {
 } from "./katzenqt.js";
 import { type GroupMember, type GroupMessage, MessageOrder } from "./message-order.js";
 import { STEPS_A_TURN } from "./scheduler.js";
-import { type Draft, field, keyNumber, numberOfKey } from "./store.js";
+import { type Draft, field, keyNumber, numberOfKey, isText } from "./store.js";
 import { isNearEnd } from "./stream-end.js";
 import {
   type ExchangeHooks,
@@ -46,7 +46,8 @@ import {
   type VoucherExchange,
   blankRecord,
 } from "./voucher-exchange.js";
-import type { Delivery, Writer } from "./writer.js";
+import type { Delivery } from "./delivery.js";
+import type { Writer } from "./writer.js";
 
 const VOUCHER_LENGTH = 32;
 /** The default format of a group's messages, which katzenqt can read. */
@@ -899,5 +900,3 @@ function savedMember(stored: CborValue): SavedMember {
     root: field(stored, "root", isText),
   };
 }
-
-const isText = (value: CborValue): value is string => typeof value === "string";

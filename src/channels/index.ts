@@ -31,7 +31,8 @@ export type {
   ReadFailedDiagnostic,
   WriteFailedDiagnostic,
 } from "./channel-client.js";
-export type { Delivery, DeliveryState, Invitation, Writer } from "./writer.js";
+export type { Delivery, DeliveryState } from "./delivery.js";
+export type { Invitation, Writer } from "./writer.js";
 export type { Message, MessageKind, MessagesOptions, Reader } from "./reader.js";
 export type { Contact, ContactInfo, ContactOptions, Contacts } from "./contacts.js";
 export type { Group, GroupInfo, GroupOptions, Groups, Induction } from "./groups.js";

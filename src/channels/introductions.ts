@@ -11,13 +11,12 @@
  */
 import { type Bytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex } from "../bytes/opaque.js";
-import type { CborValue } from "../cbor/cbor.js";
 import { messageBoxCounter } from "../bacap/message-box-index.js";
 import { hasCode } from "../errors/errors.js";
 import { type ChannelClient, readBox } from "./channel-client.js";
 import { Pauses } from "./pauses.js";
 import type { ReadSource, Scheduler, Task } from "./scheduler.js";
-import { type ChannelStore, type Draft, field } from "./store.js";
+import { type ChannelStore, type Draft, field, isBytes, isNumber } from "./store.js";
 import type { Writer } from "./writer.js";
 
 /** How long introductions are kept: for as long as any network would keep their boxes. */
@@ -193,6 +192,3 @@ export class Introductions implements ReadSource {
 function byPlace(one: Sent, other: Sent): number {
   return messageBoxCounter(one.index) < messageBoxCounter(other.index) ? -1 : 1;
 }
-
-const isBytes = (value: CborValue): value is Bytes => value instanceof Uint8Array;
-const isNumber = (value: CborValue): value is number => typeof value === "number";

@@ -25,7 +25,15 @@ import { Horizon, LookAhead } from "./look-ahead.js";
 import { Pauses } from "./pauses.js";
 import { type Question, ReadWindow } from "./read-window.js";
 import type { Scheduler, Task } from "./scheduler.js";
-import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
+import {
+  type ChannelStore,
+  type Draft,
+  field,
+  keyNumber,
+  numberOfKey,
+  isBytes,
+  isText,
+} from "./store.js";
 import { isNearEnd } from "./stream-end.js";
 import { Waiters } from "./waiters.js";
 
@@ -887,6 +895,3 @@ function sideCapOf(content: Uint8Array): ReadCap | null {
 export function startOf(readCap: ReadCap): MessageBoxIndex {
   return firstIndexOf(readCap);
 }
-
-const isText = (value: CborValue): value is string => typeof value === "string";
-const isBytes = (value: CborValue): value is Bytes => value instanceof Uint8Array;

@@ -11,7 +11,7 @@ import type {
   LevelOperation as Operation,
   LevelRange as Range,
 } from "../platform/level-contract.js";
-import { describeType, randomBytes } from "../bytes/bytes.js";
+import { type Bytes, describeType, randomBytes } from "../bytes/bytes.js";
 import { type CborValue, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { isThinClientError } from "../errors/errors.js";
@@ -501,3 +501,7 @@ export function openingFailure(error: unknown): Error {
     { cause: error },
   );
 }
+
+export const isNumber = (value: CborValue): value is number => typeof value === "number";
+export const isText = (value: CborValue): value is string => typeof value === "string";
+export const isBytes = (value: CborValue): value is Bytes => value instanceof Uint8Array;

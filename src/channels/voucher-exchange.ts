@@ -24,7 +24,7 @@ import { InvalidStateError, hasCode } from "../errors/errors.js";
 import { BOX_PATIENCE_MS, type ChannelClient } from "./channel-client.js";
 import { Pauses } from "./pauses.js";
 import type { ReadSource, Scheduler, Task, WriteSource } from "./scheduler.js";
-import { type ChannelStore, type Draft, field } from "./store.js";
+import { type ChannelStore, type Draft, field, isText } from "./store.js";
 import { Waiters } from "./waiters.js";
 
 /** The side of a voucher: the newcomer made it, the member answers it. */
@@ -639,5 +639,3 @@ export function decodeRecord(stored: CborValue): ExchangeRecord {
     failure: text("failure"),
   };
 }
-
-const isText = (value: CborValue): value is string => typeof value === "string";

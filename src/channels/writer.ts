@@ -5,10 +5,10 @@
  * to its bytes: after a crash the same bytes are written to the same box again, which the replicas
  * report as success. Other bytes in a box mean that the channel is forked.
  */
-import { type Bytes, type PlainBytes, copyBytes, textOrBytes } from "../bytes/bytes.js";
+import { type PlainBytes, textOrBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import { checkFlag, checkOptions } from "../bytes/options.js";
-import type { CborValue, Encodable } from "../cbor/cbor.js";
+import type { CborValue } from "../cbor/cbor.js";
 import { type CallOptions, checkCallOptions } from "../client/call-options.js";
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { firstIndexOf, generateKeypair, readCapOf, withIndex } from "../bacap/capabilities.js";
@@ -29,7 +29,28 @@ import {
   sideStreamBox,
 } from "./framing.js";
 import { STEPS_A_TURN, type Scheduler, type Task } from "./scheduler.js";
-import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
+import {
+  type ChannelStore,
+  type Draft,
+  field,
+  keyNumber,
+  numberOfKey,
+  isBytes,
+  isNumber,
+  isText,
+} from "./store.js";
+import { type Delivery, Tracked } from "./delivery.js";
+import {
+  type Outgoing,
+  type SideBoxes,
+  type Way,
+  boxesOf,
+  decodeOutgoing,
+  encodeOutgoing,
+  placesOf,
+  sideBoxesOf,
+  sideCapIn,
+} from "./outgoing.js";
 import { Waiters } from "./waiters.js";
 
 /**
@@ -44,66 +65,12 @@ const NOTED_EVERY = 8;
 /** Pause after a failed write, in round trips: the first, and the longest. */
 const RETRY_ROUND_TRIPS = { first: 1, longest: 64 };
 
-/** The progress of a message. */
-export type DeliveryState = "queued" | "sent" | "stored" | "failed";
-
-/** A message that is durable here and on its way. */
-export interface Delivery {
-  /** Increases within the channel, not always by one; readers see the same number. */
-  readonly id: bigint;
-  /**
-   * - `queued`: stored here; none of its boxes has left.
-   * - `sent`: some of its boxes are on their way.
-   * - `stored`: the replicas have all of its boxes.
-   * - `failed`: the channel is forked; see {@link stored}.
-   */
-  readonly state: DeliveryState;
-  /** How many boxes it takes: each is a write on the network. */
-  readonly boxes: number;
-  /** How many of them the replicas have, as far as this store knows: after a crash up to 15 less. */
-  readonly boxesStored: number;
-  /** The error of the last attempt, which will be repeated; null if it did not fail. */
-  readonly lastError: unknown;
-  /**
-   * Resolves when the replicas have all of its boxes. Rejects with `ChannelForkedError`, or with
-   * `ChannelStoreError` when the channels are closed first; then the message stays in the outbox.
-   * You may ignore this promise.
-   */
-  readonly stored: Promise<void>;
-}
-
 /** Lets another party read a channel. Secret: anyone who has it can read. */
 export interface Invitation {
   /** 136 bytes. Reads every box from its own index on. */
   readonly readCap: ReadCap;
   /** The first box of the next message: 104 bytes. */
   readonly nextMessageBoxIndex: MessageBoxIndex;
-}
-
-/** How a message is written. */
-type Way =
-  | { readonly kind: "write"; readonly boxes: readonly Uint8Array[] }
-  | {
-      readonly kind: "tombstone";
-      readonly count: number;
-      /** The side stream of the message, which is deleted before the box that refers to it. */
-      readonly side: SideBoxes | null;
-    }
-  | { readonly kind: "batch"; readonly boxes: readonly Uint8Array[]; readonly batch: number }
-  /**
-   * Boxes of a separate stream, and one box in the channel that refers to it and is written after
-   * them.
-   */
-  | {
-      readonly kind: "side";
-      readonly boxes: readonly Uint8Array[];
-      readonly sideWriteCap: WriteCap;
-    };
-
-/** The boxes of a side stream. */
-interface SideBoxes {
-  readonly writeCap: WriteCap;
-  readonly count: number;
 }
 
 /** A message that takes more than one box. */
@@ -114,76 +81,10 @@ interface LongMessage {
   readonly side: SideBoxes | null;
 }
 
-interface Outgoing {
-  readonly seq: number;
-  readonly id: bigint;
-  readonly way: Way;
-  /** The box in the channel. */
-  readonly index: MessageBoxIndex;
-  /** Index of each box, as far as needed; for a side stream, the indices in that stream. */
-  readonly indices: MessageBoxIndex[];
-  readonly count: number;
-  /** How many boxes were started; boxes to start again are in `again`. */
-  started: number;
-  readonly again: number[];
-  /** Numbers of the stored boxes. */
-  readonly done: Set<number>;
-  /** The first box that is not stored. */
-  firstUndone: number;
-  /** Whether the network may have lost its first boxes: it may be another one than before. */
-  isDoubtful: boolean;
-}
-
 /** How much of the oldest message is stored. */
 interface Progress {
   readonly seq: number;
   readonly boxes: number;
-}
-
-class Tracked implements Delivery {
-  readonly id: bigint;
-  /** Its number in the outbox. */
-  readonly seq: number;
-  /** The box after it; null if the message was durable before. */
-  readonly next: MessageBoxIndex | null;
-  readonly boxes: number;
-  boxesStored = 0;
-  state: DeliveryState = "queued";
-  lastError: unknown = null;
-  readonly stored: Promise<void>;
-  #settle!: { resolve: () => void; reject: (error: unknown) => void };
-
-  constructor(id: bigint, seq: number, boxes: number, next: MessageBoxIndex | null = null) {
-    this.id = id;
-    this.seq = seq;
-    this.boxes = boxes;
-    this.next = next;
-    this.stored = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
-    this.stored.catch(() => {});
-  }
-
-  /** It continues after so many boxes. */
-  resume(boxesStored: number): void {
-    if (this.state === "queued") this.state = "sent";
-    this.boxesStored = boxesStored;
-  }
-
-  boxStored(): void {
-    this.boxesStored++;
-    this.lastError = null;
-  }
-
-  succeed(): void {
-    this.state = "stored";
-    this.boxesStored = this.boxes;
-    this.lastError = null;
-    this.#settle.resolve();
-  }
-
-  fail(error: unknown, state: DeliveryState = this.state): void {
-    this.state = state;
-    this.#settle.reject(error);
-  }
 }
 
 /** What a writer is made with. */
@@ -959,92 +860,5 @@ function holeIn(name: string, from: number, to: number): Error {
   );
 }
 
-function encodeOutgoing(index: MessageBoxIndex, way: Way): Encodable {
-  switch (way.kind) {
-    case "write":
-      return { index, boxes: way.boxes };
-    case "tombstone":
-      return way.side
-        ? { index, tombstones: way.count, side: way.side.writeCap, sideBoxes: way.side.count }
-        : { index, tombstones: way.count };
-    case "batch":
-      return { index, boxes: way.boxes, batch: way.batch };
-    case "side":
-      return { index, boxes: way.boxes, side: way.sideWriteCap };
-  }
-}
-
-function decodeOutgoing(seq: number, record: CborValue): Outgoing {
-  const index = indexOf(record);
-  const way = wayOf(record as Map<string, CborValue>);
-  const id = messageBoxCounter(index);
-  const side = sideCapIn(way);
-  return {
-    seq,
-    id,
-    way,
-    index,
-    indices: [side ? firstIndexOf(side) : index],
-    count: boxesOf(way),
-    started: 0,
-    again: [],
-    done: new Set(),
-    firstUndone: 0,
-    isDoubtful: false,
-  };
-}
-
-/** How many boxes a message takes, with those of its side stream. */
-function boxesOf(way: Way): number {
-  if (way.kind === "side") return way.boxes.length + 1;
-  return placesOf(way) + (way.kind === "tombstone" ? (way.side?.count ?? 0) : 0);
-}
-
-/** The keys of the side stream that is written or deleted; null if there is none. */
-function sideCapIn(way: Way): WriteCap | null {
-  if (way.kind === "side") return way.sideWriteCap;
-  return way.kind === "tombstone" ? (way.side?.writeCap ?? null) : null;
-}
-
-/** The side stream in a record; null if it has none. */
-function sideBoxesOf(record: CborValue | undefined): SideBoxes | null {
-  const cap = record instanceof Map ? record.get("side") : undefined;
-  if (!record || !(cap instanceof Uint8Array)) return null;
-  return { writeCap: WriteCap.from(cap), count: field(record, "sideBoxes", isNumber) };
-}
-
-/** How many boxes of the channel a message takes. */
-function placesOf(way: Way): number {
-  switch (way.kind) {
-    case "tombstone":
-      return way.count;
-    case "side":
-      return 1;
-    default:
-      return way.boxes.length;
-  }
-}
-
-function wayOf(record: Map<string, CborValue>): Way {
-  const tombstones = record.get("tombstones");
-  if (typeof tombstones === "number") {
-    return { kind: "tombstone", count: tombstones, side: sideBoxesOf(record as CborValue) };
-  }
-  const boxes = field(record as CborValue, "boxes", isBoxes);
-  const side = record.get("side");
-  if (side instanceof Uint8Array) return { kind: "side", boxes, sideWriteCap: WriteCap.from(side) };
-  const batch = record.get("batch");
-  return typeof batch === "number" ? { kind: "batch", boxes, batch } : { kind: "write", boxes };
-}
-
-function indexOf(record: CborValue): MessageBoxIndex {
-  return copyBytes(field(record, "index", isBytes)) as MessageBoxIndex;
-}
-
-const isNumber = (value: CborValue): value is number => typeof value === "number";
 const isFormat = (value: CborValue): value is ChannelFormat =>
   value === "native" || value === "katzenqt";
-const isText = (value: CborValue): value is string => typeof value === "string";
-const isBytes = (value: CborValue): value is Bytes => value instanceof Uint8Array;
-const isBoxes = (value: CborValue): value is Bytes[] =>
-  Array.isArray(value) && value.length > 0 && value.every(isBytes);

@@ -220,7 +220,8 @@ export class Reader implements AsyncIterable<Message> {
    * stored. If the missing box still is not there, it is gone for good: the reader continues at the
    * first box that is there, and the next message's `gap` says how many boxes were lost.
    * @throws RangeError for a `from` that is not an id; TypeError for another invalid option. The
-   * loop rejects with InvalidStateError when the channels are closed, and with errors of the store.
+   * loop rejects with InvalidStateError when the channels are closed or this one is deleted, and with
+   * errors of the store.
    */
   messages(options: MessagesOptions = {}): AsyncIterableIterator<Message> {
     checkOptions("options", options, ["from", "ack", "signal"]);
@@ -306,7 +307,8 @@ export class Reader implements AsyncIterable<Message> {
 
   #checkOpen(): void {
     if (!this.#closed) return;
-    throw new InvalidStateError(`the channels are closed: channel ${JSON.stringify(this.name)}`);
+    const name = JSON.stringify(this.name);
+    throw new InvalidStateError(`the channels are closed, or channel ${name} was deleted`);
   }
 
   /**

@@ -420,17 +420,20 @@ export class Reader implements AsyncIterable<Message> {
 
   /** The next attempt. @internal */
   takeQuestion(): Task {
-    const now = this.#context.scheduler.date();
-    // A time of 0 means that no answer came yet.
-    const isAway = this.#askedAt > 0 && Math.abs(now - this.#askedAt) >= AWAY_MS;
-    if (isAway && !this.#wasAway) {
-      this.#wasAway = true;
-      this.#horizon = new Horizon(true);
-    }
+    this.#noteAbsence();
     const window = this.#window;
     const question = window.ask();
     this.#reading++;
     return { run: (signal) => this.#ask(window, question, signal) };
+  }
+
+  #noteAbsence(): void {
+    const now = this.#context.scheduler.date();
+    // A time of 0 means that no answer came yet.
+    const isAway = this.#askedAt > 0 && Math.abs(now - this.#askedAt) >= AWAY_MS;
+    if (!isAway || this.#wasAway) return;
+    this.#wasAway = true;
+    this.#horizon = new Horizon(true);
   }
 
   async #ask(window: ReadWindow, question: Question, signal: AbortSignal): Promise<void> {
@@ -544,6 +547,8 @@ export class Reader implements AsyncIterable<Message> {
   #noteQuestion(): void {
     // A deleted channel must not get new records.
     if (this.#closed) return;
+    // The machine may have slept since the question: a client makes its calls again.
+    this.#noteAbsence();
     const now = this.#context.scheduler.date();
     if (Math.abs(now - this.#askedAt) < NOTE_MS) return;
     this.#askedAt = now;
@@ -621,6 +626,8 @@ export class Reader implements AsyncIterable<Message> {
   #takeBoxes(draft: Draft): number {
     const window = this.#window;
     const side = this.#side;
+    // Not when the disk has stored them: the box after them may be missed before.
+    if (window.found.length > 0) this.#misses = 0;
     let messages = 0;
     let taken = 0;
     for (const result of window.found) {

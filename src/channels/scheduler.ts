@@ -24,8 +24,11 @@ const QUIET = 2;
 const CROWDED = { factor: 1.7, weight: 1 / 32 };
 /** The weight of a new measurement among the earlier ones. */
 const NEWEST = 1 / 8;
-/** A longer interval between two boxes, as a multiple of the usual one, comes from a disturbance. */
-const LONGEST_INTERVAL = 4;
+/**
+ * What takes longer, as a multiple of the usual time, comes from a disturbance: the network was away, or
+ * the machine slept.
+ */
+const LONGEST = 4;
 /**
  * A daemon that computes for seconds on each box takes fewer than the network. Its rate counts if it is
  * below this part of the network's.
@@ -105,6 +108,7 @@ export class Scheduler {
   readonly #writers = new Set<WriteSource>();
   readonly #readers = new Set<ReadSource>();
   readonly #errands: Task[] = [];
+  #errandsUnderWay = 0;
   readonly #abort = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #watching: Disposable;
@@ -190,15 +194,16 @@ export class Scheduler {
   /** Records how long a read or a write took, in ms, when it ends. */
   measured(durationMs: number): void {
     const now = this.now();
-    this.#roundTripMs = smoothed(this.#roundTripMs, durationMs, NEWEST);
     const isQuiet = now - durationMs >= this.#quietSince;
-    if (isQuiet) this.#quietMs = smoothed(this.#quietMs, durationMs, NEWEST);
+    const tookMs = Math.min(durationMs, LONGEST * Math.max(1, this.#roundTripMs ?? Infinity));
+    this.#roundTripMs = smoothed(this.#roundTripMs, tookMs, NEWEST);
+    if (isQuiet) this.#quietMs = smoothed(this.#quietMs, tookMs, NEWEST);
     // Without a quiet moment for long, the network may have become slower or quicker.
-    else this.#quietMs = smoothed(this.#quietMs, durationMs / CROWDED.factor, CROWDED.weight);
+    else this.#quietMs = smoothed(this.#quietMs, tookMs / CROWDED.factor, CROWDED.weight);
     const isBusy = this.#underWay >= LEAST;
     if (isBusy && this.#busyAt !== null) {
-      const most = LONGEST_INTERVAL * (this.#intervalMs ?? Infinity);
-      const intervalMs = Math.min(most, now - this.#busyAt);
+      const usual = Math.max(this.#intervalMs ?? 0, PACKETS_PER_BOX / this.#rate);
+      const intervalMs = Math.min(LONGEST * usual, now - this.#busyAt);
       this.#intervalMs = smoothed(this.#intervalMs, intervalMs, CROWDED.weight);
     }
     this.#busyAt = isBusy ? now : null;
@@ -247,21 +252,31 @@ export class Scheduler {
     let next = Infinity;
     const limits = this.#limits;
     while (this.#underWay < (this.#writes < limits.writes ? MOST_IN_ALL : limits.inAll)) {
-      const errand = this.#errands.shift() ?? this.#nextBox(now, () => true);
-      if (!errand) break;
-      this.#write(errand);
+      const task = this.#nextErrand() ?? this.#nextBox(now, () => true);
+      if (!task) break;
+      this.#write(task);
     }
-    // A new message does not wait for a place among the boxes of a long row.
+    // Reads go before the next loop: many writers would fill its places again and again.
+    next = Math.min(next, this.#startReads(now, limits));
+    // A new message does not wait for a place among the boxes of a long row. Nor does the first errand.
     while (this.#underWay < limits.inAll + PLACES_FOR_NEW) {
-      const box = this.#nextBox(now, (writer) => !this.#writing.has(writer));
-      if (!box) break;
-      this.#write(box);
+      const task =
+        (this.#errandsUnderWay === 0 ? this.#nextErrand() : null) ??
+        this.#nextBox(now, (writer) => !this.#writing.has(writer));
+      if (!task) break;
+      this.#write(task);
     }
     for (const writer of this.#writers) {
       if (writer.isBusy && writer.pausedUntil > now) next = Math.min(next, writer.pausedUntil);
     }
-    next = Math.min(next, this.#startReads(now, limits));
     this.#wakeAt(now, next);
+  }
+
+  #nextErrand(): Task | null {
+    const errand = this.#errands.shift();
+    if (!errand) return null;
+    this.#errandsUnderWay++;
+    return { run: (signal) => errand.run(signal).finally(() => this.#errandsUnderWay--) };
   }
 
   /** The next box of the writer whose turn it is, among those that `may` have one. */

@@ -473,17 +473,19 @@ export class VoucherExchange implements WriteSource, ReadSource {
   async #ask(index: MessageBoxIndex, signal: AbortSignal): Promise<Bytes | null> {
     const { client, scheduler } = this.#context;
     const startedAt = scheduler.now();
+    // Answers only: without a document, a call fails at once.
+    const measure = (): void => scheduler.measured(scheduler.now() - startedAt);
     try {
       const readCap = readCapOf(this.#record.streamWriteCap!);
       const options = { wait: false, signal, timeoutMs: BOX_PATIENCE_MS };
       const { plaintext } = await client.read(readCap, index, options);
+      measure();
       return copyBytes(plaintext);
     } catch (error) {
       if (!hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) throw error;
+      measure();
       this.#pauses.missed();
       return null;
-    } finally {
-      scheduler.measured(scheduler.now() - startedAt);
     }
   }
 

@@ -10,13 +10,20 @@ import {
 import { onAbort } from "../../src/clock/on-abort.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 
-/** A scheduler on a network that takes one packet a second, and half of them for reads. */
-function scheduler() {
+/**
+ * A scheduler on a network that takes one packet a second, and half of them for reads.
+ * @param lambdaP of the document; undefined for none.
+ */
+function scheduler(lambdaP?: number) {
   const clock = new VirtualClock();
   let close!: () => void;
   const closed = new Promise<void>((resolve) => (close = resolve));
   const registration = { [Symbol.dispose]: () => {} };
-  const client = { closed, pkiDocument: () => null, on: () => registration };
+  const client = {
+    closed,
+    pkiDocument: () => (lambdaP === undefined ? null : { lambdaP }),
+    on: () => registration,
+  };
   /** The names of the sources that were asked, in order, and how to end their tasks. */
   const begun: string[] = [];
   const ends: (() => void)[] = [];
@@ -260,4 +267,88 @@ test("stop waits for what is in progress", async () => {
   assert.equal(ended, false);
   finish();
   await stopped;
+});
+
+test("a batch gets its turn beside some writers with long outboxes", async () => {
+  const { clock, begun, end, writer, made } = scheduler();
+  for (const name of ["a", "b", "c", "d", "e"]) made.addWriter(writer(name, Infinity));
+  await clock.advance(0);
+  let isBegun = false;
+  made.add({ run: async () => void (isBegun = true) });
+  for (let n = 0; n < 100; n++) {
+    await clock.advance(1000);
+    end(1);
+  }
+  await clock.advance(0);
+  assert.ok(isBegun, `${begun.length} boxes began before it`);
+  await made.stop();
+});
+
+test("reads get their share beside many writers with long outboxes", async () => {
+  const { clock, begun, end, writer, reader, made } = scheduler();
+  made.measured(60_000);
+  for (let i = 0; i < 20; i++) made.addWriter(writer("w", Infinity));
+  await clock.advance(0);
+  for (let i = 0; i < 3; i++) made.addReader(reader("r", true));
+  for (let n = 0; n < 200; n++) {
+    await clock.advance(2000);
+    end(1);
+  }
+  await clock.advance(0);
+  const reads = begun.filter((name) => name === "r").length;
+  assert.ok(reads > 60, `${reads} reads of ${begun.length}`);
+  await made.stop();
+});
+
+test("a document with a negative LambdaP does not end the reads", async () => {
+  const { clock, begun, end, writer, reader, made } = scheduler(-0.001);
+  made.measured(ROUND_TRIP_MS);
+  made.addWriter(writer("w", Infinity));
+  made.addReader(reader("r", false));
+  for (let n = 0; n < 30; n++) {
+    await clock.advance(10_000);
+    end(2);
+  }
+  const reads = begun.filter((name) => name === "r").length;
+  assert.ok(reads > 10, `${reads} reads of ${begun.length}`);
+  await made.stop();
+});
+
+test("one box that took as long as the machine slept does not change the measures for long", async () => {
+  const { clock, begun, end, writer, made } = scheduler();
+  for (let n = 0; n < 20; n++) made.measured(1000);
+  assert.equal(made.basePauseMs, 2000);
+  for (let n = 0; n < 60; n++) made.measured(100);
+  const before = made.basePauseMs;
+  made.measured(8 * 3600_000);
+  for (let n = 0; n < 8; n++) made.measured(100);
+  const after = made.basePauseMs;
+  made.addWriter(writer("a", Infinity));
+  await clock.advance(0);
+  assert.ok(
+    after < 2 * before && begun.length <= 5,
+    `${before} ${after} ms, ${begun.length} boxes`,
+  );
+  end(1);
+  await made.stop();
+});
+
+test("two boxes that end in one moment do not hide a slow daemon", async () => {
+  const { clock, begun, end, writer, made } = scheduler();
+  made.measured(10_000);
+  made.addWriter(writer("a", Infinity));
+  await clock.advance(0);
+  made.measured(10_000);
+  made.measured(10_000);
+  end(2);
+  let ended = 2;
+  for (; ended < 300; ended++) {
+    await clock.advance(8000);
+    made.measured(17_000);
+    end(1);
+  }
+  await clock.advance(0);
+  const before = begun.length - ended;
+  assert.ok(before <= 5, `${before} under way`);
+  await made.stop();
 });

@@ -21,7 +21,7 @@ const MOST = 12;
 /** Up to so many boxes at once hardly wait for one another's packets. */
 const QUIET = 2;
 /** With more, a box takes about so many times as long; what is measured then counts less. */
-const CROWDED = { factor: 1.7, weight: 1 / 32 };
+const CROWDED = { factor: 2.2, weight: 1 / 32 };
 /** The weight of a new measurement among the earlier ones. */
 const NEWEST = 1 / 8;
 /**
@@ -215,6 +215,19 @@ export class Scheduler {
     return told > 0 ? told : USUAL_RATE;
   }
 
+  /**
+   * How long the packets of a box wait at all nodes and for their ticks, on average, by the document; 0
+   * without one. A round trip takes at least as long. If only what is measured counted, few boxes under
+   * way would look like a slow daemon.
+   */
+  get #delaysMs(): number {
+    const document = this.#client.pkiDocument();
+    if (!document || !(document.mu > 0)) return 0;
+    // Each layer on the way there and back, the gateway, and the service.
+    const nodes = 2 * document.topology.length + 2;
+    return PACKETS_PER_BOX * (nodes / document.mu + 1 / this.#rate);
+  }
+
   addWriter(writer: WriteSource): void {
     this.#writers.add(writer);
     this.kick();
@@ -318,7 +331,7 @@ export class Scheduler {
     const atRate = this.#rate / PACKETS_PER_BOX;
     const measured = 1 / (this.#intervalMs ?? 0);
     const boxesPerMs = measured < SLOW_DAEMON * atRate ? measured : atRate;
-    const inRoundTrip = boxesPerMs * (this.#quietMs ?? 0);
+    const inRoundTrip = boxesPerMs * Math.max(this.#quietMs ?? 0, this.#delaysMs);
     const wanted = Math.round(MORE.factor * inRoundTrip + MORE.boxes);
     const inAll = Math.min(MOST, Math.max(LEAST, wanted));
     const reads = Math.max(1, Math.round(inAll * this.#budget));

@@ -11,15 +11,17 @@ import { derivedRandom, seedBytes } from "../../src/network/random.js";
 
 /** One packet a second. */
 const TICK_MS = 1000;
-/** Mixes and services on the way there and back, each with its mean delay. */
-const HOPS = 10;
-const HOP_MS = 200;
+/** Layers of mixes; the gateway and the service delay packets too. */
+const LAYERS = 3;
+const HOPS = 2 * LAYERS + 2;
 
 /** What the packets of one call are for. */
 type Use = "read" | "write";
 
 /** The packets of one store. */
 export class PacketSchedule {
+  /** The mean delay of a hop. */
+  hopMs = 200;
   /** How long the daemon computes to seal an envelope; it seals one after the other. */
   sealMs = 0;
   readonly #clock: VirtualClock;
@@ -63,7 +65,7 @@ export class PacketSchedule {
 
   async #network(signal: AbortSignal | undefined): Promise<void> {
     let ms = 0;
-    for (let hop = 0; hop < HOPS; hop++) ms += exponential(this.#random, 1 / HOP_MS);
+    for (let hop = 0; hop < HOPS; hop++) ms += exponential(this.#random, 1 / this.hopMs);
     await this.#clock.sleep(ms, signal);
   }
 
@@ -97,7 +99,8 @@ export class PacketSchedule {
       twice("read", options?.signal, () => read(readCap, index, options));
     client.write = (writeCap, index, plaintext, options) =>
       twice("write", options?.signal, () => write(writeCap, index, plaintext, options));
-    client.pkiDocument = () => ({ lambdaP: 1 / TICK_MS }) as never;
+    const topology = Array.from({ length: LAYERS }, () => []);
+    client.pkiDocument = () => ({ lambdaP: 1 / TICK_MS, mu: 1 / this.hopMs, topology }) as never;
     return client;
   }
 }

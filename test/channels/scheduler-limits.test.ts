@@ -96,13 +96,13 @@ test("what is measured while many boxes are under way changes their number slowl
   // Each takes so long because eight are under way, which is no reason for more.
   for (let n = 0; n < 200; n++) {
     await clock.advance(2000);
-    made.measured(17_000);
+    made.measured(22_000);
     end(1);
   }
   await clock.advance(0);
   assert.equal(begun.length, 208);
   // The network has become slower.
-  for (let n = 0; n < 50; n++) made.measured(34_000);
+  for (let n = 0; n < 50; n++) made.measured(44_000);
   end(1);
   await clock.advance(0);
   assert.equal(begun.length, 213);

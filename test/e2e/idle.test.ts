@@ -36,7 +36,8 @@ test("a reader of an empty box asks at the slowest pace, and few questions reach
   // One packet carries the envelope, and one fetches the answer.
   const questions = 2 * READERS;
   const pauses = (minutes * 60_000) / LONGEST_PAUSE_MS;
-  assert.ok(asked <= questions * (pauses + 1), `${asked} packets of ${READERS} readers`);
+  // Up to a quarter of each pause is random.
+  assert.ok(asked <= questions * (pauses / 0.75 + 1), `${asked} packets of ${READERS} readers`);
   assert.ok(asked >= questions * (pauses - 1), `only ${asked} packets: does anybody still wait?`);
   assert.ok(daemon.daemon.load.operations <= READERS);
   abort.abort();

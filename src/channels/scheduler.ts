@@ -36,7 +36,10 @@ const LONGEST = 4;
 const SLOW_DAEMON = 0.85;
 /** How many more may be written for channels of which none is under way. */
 const PLACES_FOR_NEW = 2;
-/** With those and with the reads' share, they are fewer than the 16 that a real daemon takes in. */
+/**
+ * With those and with the reads' share, they are fewer than the 16 that a real daemon takes in. A batch
+ * counts as one, although it writes up to eight boxes at once.
+ */
 const MOST_IN_ALL = 14;
 /** Reads that may find nothing save up the packets of so many. */
 const READS_SAVED = 2;

@@ -221,10 +221,10 @@ describe("turns of channels", () => {
       listen(await alice.import(`in ${i}`, await writer.invitation()));
     }
     await clock.advance(150 * MINUTE);
-    // At one attempt every 4 seconds, fifty take 200; they pause for 300.
+    // They pause for up to 300 s, and wait for the others: at one attempt every 4 seconds, fifty take 200.
     const late: number[] = [];
     for (const i of [3, 25, 47]) late.push(await lateness(writers[i]!, `hello ${i}`));
-    assert.ok(Math.max(...late) < 400 * SECOND, `${late.join(", ")} ms late`);
+    assert.ok(Math.max(...late) < 500 * SECOND + READ_MS, `${late.join(", ")} ms late`);
     await end(alice, bob);
   });
 

@@ -152,7 +152,8 @@ describe("fifty reads that wait", () => {
     }
     assert.equal(asked.size, READERS);
     const counts = [...asked.values()];
-    assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, String(counts));
+    // Pauses are partly random, so one read may be ahead while another is behind.
+    assert.ok(Math.max(...counts) - Math.min(...counts) <= 2, String(counts));
     await client.stop();
     await ended;
   });
@@ -184,7 +185,8 @@ describe("fifty reads that wait", () => {
     await clock.runUntil(following);
     assert.equal(late.length, READERS * (rounds - 1));
     const most = Math.max(...late);
-    assert.ok(most <= CYCLE_MS + OVERTAKING_MS + 2 * QUESTION_MS, `${most} ms late`);
+    // A read that began lately pauses for less, so it may have another turn during the pause of an older one.
+    assert.ok(most <= CYCLE_MS + LONGEST_PAUSE_MS + 2 * QUESTION_MS, `${most} ms late`);
     await client.stop();
   });
 

@@ -18,7 +18,7 @@ import { Contacts } from "./contacts.js";
 import { type ChannelFormat, cutMessage } from "./framing.js";
 import { Groups, type GroupsContext, type MoreRecords } from "./groups.js";
 import { openDatabase } from "./open-database.js";
-import { Reader, composeReader, loadReader, startOf } from "./reader.js";
+import { Reader, composeReader, loadReader } from "./reader.js";
 import type { Delivery } from "./delivery.js";
 import { Scheduler } from "./scheduler.js";
 import type { StoreSecret } from "./sealed-values.js";
@@ -503,13 +503,13 @@ export class Channels implements AsyncDisposable {
     const given = isCap ? invitation : invitation.readCap;
     checkReadCap(isCap ? "invitation" : "invitation.readCap", given);
     const readCap = ReadCap.from(given);
-    let next = startOf(readCap);
+    let next = firstIndexOf(readCap);
     if (!isCap && from === "next") {
       const { nextMessageBoxIndex } = invitation;
       checkBytes("invitation.nextMessageBoxIndex", nextMessageBoxIndex, MessageBoxIndex.length!);
       next = MessageBoxIndex.from(nextMessageBoxIndex);
     }
-    if (isNearEnd(startOf(readCap)) || isNearEnd(next)) {
+    if (isNearEnd(firstIndexOf(readCap)) || isNearEnd(next)) {
       throw new RangeError("`invitation` must not begin at the end of its stream");
     }
     checkName(name);
@@ -544,7 +544,7 @@ export class Channels implements AsyncDisposable {
     if (channel.kind === "writer") {
       composeWriter(draft, key, name, channel.writeCap, channel.format);
     } else {
-      const { readCap, next = startOf(readCap) } = channel;
+      const { readCap, next = firstIndexOf(readCap) } = channel;
       composeReader(draft, { key, name, readCap, next });
     }
   }

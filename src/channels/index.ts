@@ -33,7 +33,8 @@ export type {
 } from "./channel-client.js";
 export type { Delivery, DeliveryState } from "./delivery.js";
 export type { Invitation, Writer } from "./writer.js";
-export type { Message, MessageKind, MessagesOptions, Reader } from "./reader.js";
+export type { MessageKind } from "./message-assembly.js";
+export type { Message, MessagesOptions, Reader } from "./reader.js";
 export type { Contact, ContactInfo, ContactOptions, Contacts } from "./contacts.js";
 export type { Group, GroupInfo, GroupOptions, Groups, Induction } from "./groups.js";
 export type { GroupMember, GroupMessage } from "./message-order.js";

@@ -6,12 +6,12 @@
  * would block the reader forever, so a reader that misses a box also looks ahead (see {@link
  * Reader.messages}).
  */
-import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
+import { type Bytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
-import type { CborValue, Encodable } from "../cbor/cbor.js";
-import { firstIndexOf, parseReadCap, withIndex } from "../bacap/capabilities.js";
-import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
+import type { CborValue } from "../cbor/cbor.js";
+import { withIndex } from "../bacap/capabilities.js";
+import { messageBoxCounter } from "../bacap/message-box-index.js";
 import { InvalidStateError } from "../errors/errors.js";
 import {
   type BoxResult,
@@ -19,9 +19,15 @@ import {
   type DiagnosticsHook,
   readBox,
 } from "./channel-client.js";
-import { ChannelStoreError } from "../errors/channel-errors.js";
-import { parseBox } from "./framing.js";
 import { Horizon, LookAhead } from "./look-ahead.js";
+import {
+  MessageAssembly,
+  type MessageKind,
+  type SavedAssembly,
+  inboxPrefix,
+  newAssembly,
+  savedAssembly,
+} from "./message-assembly.js";
 import { Pauses } from "./pauses.js";
 import { type Question, ReadWindow } from "./read-window.js";
 import type { Scheduler, Task } from "./scheduler.js";
@@ -34,7 +40,6 @@ import {
   isBytes,
   isText,
 } from "./store.js";
-import { isNearEnd } from "./stream-end.js";
 import { Waiters } from "./waiters.js";
 
 /** How many messages are read before the application asks for them. */
@@ -54,17 +59,6 @@ const SIDE_PATIENCE = { misses: 12, pauses: 700 };
 const AWAY_MS = 7 * 24 * 3600 * 1000;
 /** How often the time of the last attempt is stored. */
 const NOTE_MS = 3600 * 1000;
-
-/**
- * The kind of a message:
- * - `message`: bytes as they were sent.
- * - `deleted`: its writer deleted it before we read it; no bytes.
- * - `sideStream`: the message is in another stream (as katzenqt's long ones are) whose boxes are
- *   gone or are not a message; the bytes are its ReadCap (136 bytes).
- * - `tooLong`: longer than `maxMessageLength`; no bytes.
- * - `other`: a box that is not in a channel's format; its plaintext, unchanged.
- */
-export type MessageKind = "message" | "deleted" | "sideStream" | "tooLong" | "other";
 
 /** A message that is durable here. */
 export interface Message {
@@ -117,23 +111,6 @@ export interface ReaderContext {
   readonly onMoved: (channel: string) => void;
 }
 
-/** A message with missing boxes. */
-interface Partial {
-  readonly id: bigint;
-  readonly count: number;
-  readonly length: number;
-  /** Whether it is in katzenqt's format, whose boxes do not mark continuations. */
-  readonly isChain: boolean;
-}
-
-/** The separate stream of a long katzenqt message, and how far it was read. */
-interface SideStream {
-  /** The box in the channel that referred to it. */
-  readonly id: bigint;
-  readonly readCap: ReadCap;
-  readonly next: MessageBoxIndex;
-}
-
 /** The receiving end of a channel. */
 export class Reader implements AsyncIterable<Message> {
   /** The channel's name in this store. */
@@ -141,14 +118,9 @@ export class Reader implements AsyncIterable<Message> {
   readonly #key: string;
   readonly #readCap: ReadCap;
   readonly #context: ReaderContext;
-  #next: MessageBoxIndex;
+  #assembly: MessageAssembly;
   #acked: bigint | null;
-  #partial: Partial | null;
-  /** Whether to skip the rest of a message: its beginning was lost, or it is too long. */
-  #skipping: boolean;
-  #gap: number;
   #askedAt: number;
-  #side: SideStream | null;
 
   #listeners = 0;
   readonly #waiters = new Waiters();
@@ -182,21 +154,22 @@ export class Reader implements AsyncIterable<Message> {
     this.#key = saved.key;
     this.name = saved.name;
     this.#readCap = saved.readCap;
-    this.#next = saved.next;
+    this.#assembly = this.#assemblyOf(saved);
     this.#acked = saved.acked;
-    this.#partial = saved.partial;
-    this.#skipping = saved.skipping;
-    this.#gap = saved.gap;
     this.#askedAt = saved.askedAt;
     this.#isNew = saved.askedAt === 0;
-    this.#side = saved.side;
     this.#window = this.#windowAtCursor();
     this.#pauses = new Pauses(context.scheduler);
   }
 
+  #assemblyOf({ assembly }: SavedReader): MessageAssembly {
+    const { maxMessageLength } = this.#context;
+    return new MessageAssembly({ key: this.#key, name: this.name, maxMessageLength }, assembly);
+  }
+
   /** The next box to request. Messages with lower ids are in the store, or were lost. */
   get position(): bigint {
-    return messageBoxCounter(this.#next);
+    return messageBoxCounter(this.#assembly.next);
   }
 
   /** The last acknowledged message; null if there is none. */
@@ -274,8 +247,8 @@ export class Reader implements AsyncIterable<Message> {
   /** The oldest stored message after `last`. */
   async #stored(last: bigint | null): Promise<Message | null> {
     this.#checkOpen();
-    const prefix = this.#inPrefix();
-    const after = last === null ? prefix : this.#inKey(last);
+    const prefix = inboxPrefix(this.#key);
+    const after = last === null ? prefix : prefix + keyNumber(last);
     for await (const [key, record] of this.#context.store.records(prefix, after)) {
       return this.#message(numberOfKey(key), record);
     }
@@ -348,7 +321,7 @@ export class Reader implements AsyncIterable<Message> {
     const end = this.#acked === null ? 0n : this.#acked + 1n;
     const limit = before !== undefined && before < end ? before : end;
     const keys: string[] = [];
-    for await (const key of this.#context.store.keys(this.#inPrefix())) {
+    for await (const key of this.#context.store.keys(inboxPrefix(this.#key))) {
       if (numberOfKey(key) >= limit) break;
       keys.push(key);
     }
@@ -367,19 +340,7 @@ export class Reader implements AsyncIterable<Message> {
 
   /** The right to read the boxes that were not read here yet, and nothing before them. @internal */
   capFromHere(): ReadCap {
-    return withIndex(this.#readCap, this.#next);
-  }
-
-  #inPrefix(): string {
-    return `in!${this.#key}!`;
-  }
-
-  #inKey(id: bigint): string {
-    return this.#inPrefix() + keyNumber(id);
-  }
-
-  #partKey(n: number): string {
-    return `part!${this.#key}!${keyNumber(n)}`;
+    return withIndex(this.#readCap, this.#assembly.next);
   }
 
   // For the scheduler
@@ -465,7 +426,7 @@ export class Reader implements AsyncIterable<Message> {
   }
 
   async #answer(question: Question, signal: AbortSignal): Promise<BoxResult> {
-    const readCap = this.#side?.readCap ?? this.#readCap;
+    const readCap = this.#assembly.side?.readCap ?? this.#readCap;
     try {
       return await this.#readBox(question.index, signal, readCap);
     } catch (error) {
@@ -476,7 +437,7 @@ export class Reader implements AsyncIterable<Message> {
 
   get #isSideLost(): boolean {
     const { misses, pauses } = SIDE_PATIENCE;
-    return this.#side !== null && this.#misses >= misses && this.#pauses.waited >= pauses;
+    return this.#assembly.side !== null && this.#misses >= misses && this.#pauses.waited >= pauses;
   }
 
   #missed(): void {
@@ -484,7 +445,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#pauses.missed();
     const isTime = this.#pauses.waited >= this.#nextLook;
     if (isTime) this.#nextLook += LOOK_AHEAD.every;
-    if ((isTime || this.#isLossLikely) && !this.#side && !this.#look && !this.#closed) {
+    if ((isTime || this.#isLossLikely) && !this.#assembly.side && !this.#look && !this.#closed) {
       this.#beginLook();
     }
   }
@@ -499,7 +460,7 @@ export class Reader implements AsyncIterable<Message> {
     const horizon = this.#horizon;
     const look = new LookAhead({
       scheduler,
-      missing: this.#next,
+      missing: this.#assembly.next,
       horizon,
       isLikely: this.#isLossLikely,
       read: (index, signal) => this.#readBox(index, signal),
@@ -532,9 +493,7 @@ export class Reader implements AsyncIterable<Message> {
     await store.commit((draft) => {
       isMoved = !this.#closed && this.#look === look;
       if (!isMoved) return;
-      this.#gap += lost + (this.#partial?.count ?? 0);
-      this.#dropPartial(draft);
-      this.#next = next;
+      this.#assembly.skip(draft, lost, next);
       this.#window = this.#windowAtCursor();
       this.#putCursor(draft);
     });
@@ -592,14 +551,15 @@ export class Reader implements AsyncIterable<Message> {
   }
 
   #windowAtCursor(size?: number): ReadWindow {
-    return new ReadWindow(this.#side?.next ?? this.#next, size);
+    const { side, next } = this.#assembly;
+    return new ReadWindow(side?.next ?? next, size);
   }
 
   /** The boxes of the side stream are gone. */
   #giveUpSide(): Promise<void> {
     return this.#take((draft) => {
-      if (!this.#side) return 0;
-      const messages = this.#takeSideBox(draft, { kind: "missing" });
+      if (!this.#assembly.side) return 0;
+      const messages = this.#assembly.take(draft, { kind: "missing" });
       this.#window = this.#windowAtCursor();
       return messages;
     });
@@ -625,16 +585,16 @@ export class Reader implements AsyncIterable<Message> {
   /** Adds the boxes that have come and are next; returns the number of messages that they complete. */
   #takeBoxes(draft: Draft): number {
     const window = this.#window;
-    const side = this.#side;
+    const { side } = this.#assembly;
     // Not when the disk has stored them: the box after them may be missed before.
     if (window.found.length > 0) this.#misses = 0;
     let messages = 0;
     let taken = 0;
     for (const result of window.found) {
-      messages += this.#side ? this.#takeSideBox(draft, result) : this.#takeBox(draft, result);
+      messages += this.#assembly.take(draft, result);
       taken++;
       // The side stream began or ended: the other boxes are of the wrong stream.
-      if ((this.#side === null) !== (side === null)) {
+      if ((this.#assembly.side === null) !== (side === null)) {
         this.#window = this.#windowAtCursor(window.size);
         return messages;
       }
@@ -643,152 +603,17 @@ export class Reader implements AsyncIterable<Message> {
     return messages;
   }
 
-  /** Adds one box to the transaction; returns the number of messages that it completes. */
-  #takeBox(draft: Draft, result: BoxResult): number {
-    const id = messageBoxCounter(this.#next);
-    this.#next = nextMessageBoxIndex(this.#next);
-    if (result.kind !== "found") {
-      const first = this.#partial?.id ?? id;
-      this.#dropPartial(draft);
-      return this.#putMessage(draft, first, "deleted", new Uint8Array(0));
-    }
-    const box = parseBox(result.plaintext);
-    switch (box.kind) {
-      case "side": {
-        this.#dropPartial(draft);
-        const readCap = sideCapOf(box.content);
-        if (!readCap) return this.#putMessage(draft, id, "other", result.plaintext);
-        this.#side = { id, readCap, next: firstIndexOf(readCap) };
-        return 0;
-      }
-      case "other":
-        this.#dropPartial(draft);
-        return this.#putMessage(draft, id, "other", box.content);
-      case "whole":
-        this.#dropPartial(draft);
-        return this.#putPart(draft, id, box.content, true);
-      case "first":
-        this.#dropPartial(draft);
-        return this.#putPart(draft, id, box.content, false);
-      case "chain":
-        return this.#putPart(draft, id, box.content, false, true);
-      case "middle":
-      case "last":
-        if (!this.#partial) {
-          // The beginning of this message was lost, or nobody wrote one.
-          this.#gap++;
-          return 0;
-        }
-        return this.#putPart(draft, id, box.content, box.kind === "last");
-      case "end":
-        return this.#putPart(draft, id, box.content, true, true);
-    }
-  }
-
-  /**
-   * Adds one box of a side stream to the transaction; returns the number of messages that it
-   * completes.
-   */
-  #takeSideBox(draft: Draft, result: BoxResult): number {
-    const { id, readCap, next } = this.#side!;
-    const box = result.kind === "found" ? parseBox(result.plaintext) : null;
-    if (box?.kind === "chain" || box?.kind === "end") {
-      const isLast = box.kind === "end";
-      this.#side = isLast ? null : { id, readCap, next: nextMessageBoxIndex(next) };
-      const messages = this.#putPart(draft, id, box.content, isLast, true);
-      if (isLast || !this.#skipping) return messages;
-      // The message is too long; the rest of it does not have to be read.
-      this.#side = null;
-      this.#dropPartial(draft);
-      return this.#putMessage(draft, id, "tooLong", new Uint8Array(0));
-    }
-    this.#side = null;
-    this.#dropPartial(draft);
-    if (result.kind === "deleted") {
-      return this.#putMessage(draft, id, "deleted", new Uint8Array(0));
-    }
-    return this.#putMessage(draft, id, "sideStream", readCap);
-  }
-
-  #putPart(
-    draft: Draft,
-    id: bigint,
-    content: Uint8Array,
-    isLast: boolean,
-    isChain = false,
-  ): number {
-    const before = this.#partial ?? { id, count: 0, length: 0, isChain };
-    const length = before.length + content.length;
-    if (length > this.#context.maxMessageLength) this.#skipping = true;
-    if (!isLast) {
-      if (!this.#skipping) draft.put(this.#partKey(before.count), content);
-      this.#partial = { ...before, count: before.count + 1, length };
-      this.#parts.set(before.count, this.#skipping ? new Uint8Array(0) : copyBytes(content));
-      return 0;
-    }
-    const parts: Uint8Array[] = [];
-    for (let n = 0; n < before.count; n++) parts.push(this.#parts.get(n) ?? new Uint8Array(0));
-    const bytes = this.#skipping ? new Uint8Array(0) : concatBytes(...parts, content);
-    const kind = this.#skipping ? "tooLong" : "message";
-    this.#dropPartial(draft);
-    return this.#putMessage(draft, before.id, kind, bytes, before.isChain);
-  }
-
-  /** Boxes of the incomplete message; they are also in the store. */
-  readonly #parts = new Map<number, Uint8Array>();
-
-  #dropPartial(draft: Draft): void {
-    for (let n = 0; n < (this.#partial?.count ?? 0); n++) draft.delete(this.#partKey(n));
-    this.#partial = null;
-    this.#skipping = false;
-    this.#parts.clear();
-  }
-
-  #putMessage(
-    draft: Draft,
-    id: bigint,
-    kind: MessageKind,
-    bytes: Uint8Array,
-    isKatzenqt = false,
-  ): number {
-    const record: Record<string, Encodable> = { kind, bytes };
-    if (this.#gap > 0) {
-      record["gap"] = this.#gap;
-      record["mayBeCut"] = isKatzenqt;
-    }
-    this.#gap = 0;
-    draft.put(this.#inKey(id), record);
-    return 1;
-  }
-
   #putCursor(draft: Draft): void {
-    const partial = this.#partial;
     draft.put(`cursor!${this.#key}`, {
-      next: this.#next,
+      ...this.#assembly.record,
       acked: this.#acked,
-      partial: partial && { ...partial },
-      skipping: this.#skipping,
-      gap: this.#gap,
       askedAt: Math.floor(this.#askedAt),
-      side: this.#side && { ...this.#side },
     });
   }
 
   /** Loads the boxes of the incomplete message. @internal */
-  async loadParts(): Promise<void> {
-    this.#parts.clear();
-    if (this.#skipping || !this.#partial) return;
-    for (let n = 0; n < this.#partial.count; n++) {
-      const content = await this.#context.store.get(this.#partKey(n));
-      if (!(content instanceof Uint8Array)) {
-        throw new ChannelStoreError(
-          `channel ${JSON.stringify(this.name)}: box ${n} of message ${this.#partial.id}, which is half ` +
-            "read, is missing. The store is damaged: restore it from a backup, or import the " +
-            "channel's invitation again",
-        );
-      }
-      this.#parts.set(n, copyBytes(content));
-    }
+  loadParts(): Promise<void> {
+    return this.#assembly.loadParts(this.#context.store);
   }
 
   /** Loads everything again after a failed commit. @internal */
@@ -797,13 +622,9 @@ export class Reader implements AsyncIterable<Message> {
     // In the same turn as the change of the cursor: when the look ends, attempts may begin.
     this.#endLook();
     this.#horizon = new Horizon(false);
-    this.#next = saved.next;
+    this.#assembly = this.#assemblyOf(saved);
     this.#acked = saved.acked;
-    this.#partial = saved.partial;
-    this.#skipping = saved.skipping;
-    this.#gap = saved.gap;
     this.#askedAt = saved.askedAt;
-    this.#side = saved.side;
     this.#window = this.#windowAtCursor();
     await this.loadParts();
   }
@@ -821,13 +642,9 @@ export interface SavedReader {
   readonly key: string;
   readonly name: string;
   readonly readCap: ReadCap;
-  readonly next: MessageBoxIndex;
+  readonly assembly: SavedAssembly;
   readonly acked: bigint | null;
-  readonly partial: Partial | null;
-  readonly skipping: boolean;
-  readonly gap: number;
   readonly askedAt: number;
-  readonly side: SideStream | null;
 }
 
 /** Records of a new reader. */
@@ -842,13 +659,9 @@ export function composeReader(
 ): void {
   draft.put(`chan!${reader.key}`, { kind: "reader", name: reader.name, cap: reader.readCap });
   draft.put(`cursor!${reader.key}`, {
-    next: reader.next,
+    ...newAssembly(reader.next),
     acked: null,
-    partial: null,
-    skipping: false,
-    gap: 0,
     askedAt: 0,
-    side: null,
   });
 }
 
@@ -857,50 +670,13 @@ export async function loadReader(store: ChannelStore, key: string): Promise<Save
   const record = (await store.get(`chan!${key}`)) ?? null;
   const cursor = (await store.get(`cursor!${key}`)) ?? null;
   const map = cursor instanceof Map ? cursor : new Map<string, CborValue>();
-  const partial = map.get("partial");
   const acked = map.get("acked");
   return {
     key,
     name: field(record, "name", isText),
     readCap: ReadCap.from(field(record, "cap", isBytes)),
-    next: MessageBoxIndex.from(field(cursor, "next", isBytes)),
+    assembly: savedAssembly(cursor),
     acked: typeof acked === "number" || typeof acked === "bigint" ? BigInt(acked) : null,
-    partial:
-      partial instanceof Map
-        ? {
-            id: BigInt(partial.get("id") as number | bigint),
-            count: Number(partial.get("count")),
-            length: Number(partial.get("length")),
-            isChain: partial.get("isChain") === true,
-          }
-        : null,
-    skipping: map.get("skipping") === true,
-    gap: Number(map.get("gap") ?? 0),
     askedAt: Number(map.get("askedAt") ?? 0),
-    side: sideOf(map.get("side")),
   };
-}
-
-function sideOf(stored: CborValue): SideStream | null {
-  if (!(stored instanceof Map)) return null;
-  return {
-    id: BigInt(stored.get("id") as number | bigint),
-    readCap: ReadCap.from(field(stored, "readCap", isBytes)),
-    next: MessageBoxIndex.from(field(stored, "next", isBytes)),
-  };
-}
-
-/** The ReadCap in a box that refers to a side stream; null if it does not hold a usable one. */
-function sideCapOf(content: Uint8Array): ReadCap | null {
-  try {
-    const readCap = parseReadCap(content);
-    return isNearEnd(firstIndexOf(readCap)) ? null : readCap;
-  } catch {
-    return null;
-  }
-}
-
-/** The first box that a ReadCap opens. */
-export function startOf(readCap: ReadCap): MessageBoxIndex {
-  return firstIndexOf(readCap);
 }

@@ -5,14 +5,7 @@
  */
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
-import type { ReadCap, WriteCap } from "../bytes/opaque.js";
-import {
-  firstIndexOf,
-  generateKeypair,
-  parseReadCap,
-  readCapOf,
-  rootPublicKeyOf,
-} from "../bacap/capabilities.js";
+import { firstIndexOf, generateKeypair, parseReadCap, readCapOf } from "../bacap/capabilities.js";
 import { messageBoxCounter } from "../bacap/message-box-index.js";
 import type { Clock } from "../clock/clock.js";
 import { ChannelExistsError, ChannelNotFoundError } from "../errors/channel-errors.js";
@@ -29,6 +22,7 @@ import {
 import type { Reader } from "./reader.js";
 import type { Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, keyNumber, numberOfKey } from "./store.js";
+import { rootOf } from "./known-streams.js";
 import { isNearEnd } from "./stream-end.js";
 import {
   type ExchangeHooks,
@@ -492,7 +486,7 @@ export class Contacts {
       throw new ProtocolError("the other side's stream begins at its end");
     }
     // A program that answers each message would answer itself forever.
-    if (member && isSameRoot(member.readCap, record.messageWriteCap!)) {
+    if (member && rootOf(member.readCap) === rootOf(record.messageWriteCap!)) {
       throw new ProtocolError("the answer to the voucher names our own stream as the other side's");
     }
     this.#context.compose(draft, [
@@ -528,10 +522,6 @@ function inductorOf(answer: Bytes): KatzenqtMember {
     throw new ProtocolError("the answer to the voucher has a malformed ReadCap", { cause });
   }
   return inductor;
-}
-
-function isSameRoot(one: ReadCap, other: WriteCap): boolean {
-  return equalBytes(rootPublicKeyOf(one), rootPublicKeyOf(other));
 }
 
 /** The names of a contact's channels: to it, and from it. */

@@ -3,25 +3,11 @@
  * all others on its own channel, so that everybody reads the newcomer. Messages are in katzenqt's
  * form, so its users and ours can share a group.
  */
-import {
-  type Bytes,
-  type PlainBytes,
-  checkBytes,
-  copyBytes,
-  equalBytes,
-  toHex,
-} from "../bytes/bytes.js";
+import { type Bytes, type PlainBytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import type { ReadCap } from "../bytes/opaque.js";
 import { checkFlag, checkOptions } from "../bytes/options.js";
 import type { CborValue } from "../cbor/cbor.js";
-import {
-  firstIndexOf,
-  generateKeypair,
-  parseReadCap,
-  readCapOf,
-  rootPublicKeyOf,
-} from "../bacap/capabilities.js";
-import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
+import { firstIndexOf, generateKeypair, parseReadCap } from "../bacap/capabilities.js";
 import { ChannelExistsError, ChannelNotFoundError } from "../errors/channel-errors.js";
 import { InvalidStateError, ProtocolError, hasCode } from "../errors/errors.js";
 import type { Contacts, ContactsContext } from "./contacts.js";
@@ -37,8 +23,8 @@ import {
   encodeKatzenqtMessage,
 } from "./katzenqt.js";
 import { type GroupMember, type GroupMessage, MessageOrder } from "./message-order.js";
-import { STEPS_A_TURN } from "./scheduler.js";
 import { type Draft, field, keyNumber, numberOfKey, isText } from "./store.js";
+import { KnownStreams, resultOf, rootOf } from "./known-streams.js";
 import { isNearEnd } from "./stream-end.js";
 import {
   type ExchangeHooks,
@@ -56,17 +42,6 @@ const MAX_NAME_LENGTH = 150;
 const NEXT_KEY = "meta!nextGroup";
 /** How many bytes sealing adds to a list of members. */
 const SEAL_OVERHEAD = 359;
-/**
- * How many steps from index to index may be made to compare the streams of one root key: a second
- * of computation. A stranger chooses the indices, and how often he introduces one.
- */
-const MAX_STEPS = 50_000;
-/**
- * The most streams that are read for one root key. A member of katzenqt may have two: see
- * `Group.#speaking`. A stranger could announce any number, each of which must be compared with
- * all others.
- */
-const MAX_STREAMS = 3;
 /**
  * The most streams that one group reads. Each is asked for in turn, so a member who announced
  * thousands would make the others' messages hours late.
@@ -354,8 +329,7 @@ export class Group {
   #coming: ComingMember[] = [];
   readonly #order: MessageOrder;
   readonly #kept: Introductions;
-  /** The steps that were made to compare streams, by root key. */
-  readonly #steps = new Map<string, number>();
+  readonly #knownStreams = new KnownStreams();
   /** What the end of an exchange adds to the group, until that is durable. */
   readonly #finishing = new WeakMap<ExchangeRecord, Addition>();
   /** The channels of the members that answers to newcomers named, by exchange. */
@@ -613,7 +587,7 @@ export class Group {
           format: this.format,
         },
       ]);
-      const own = rootOf(readCapOf(record.messageWriteCap!));
+      const own = rootOf(record.messageWriteCap!);
       const added: ComingMember[] = [];
       for (const member of members) {
         if (rootOf(member.readCap) === own || resultOf(this.#isKnown(member.readCap))) continue;
@@ -688,21 +662,9 @@ export class Group {
     ];
   }
 
-  /**
-   * Whether a member's stream is already read, starting at any of its boxes, or too many with its
-   * root key, or comparing them has taken too long. It yields now and then.
-   */
-  *#isKnown(readCap: ReadCap): Generator<undefined, boolean> {
-    const root = rootOf(readCap);
-    const caps = this.#capsOf(root);
-    if (caps.length >= MAX_STREAMS) return true;
-    for (const cap of caps) {
-      const steps = (this.#steps.get(root) ?? 0) + stepsBetween(cap, readCap);
-      if (steps > MAX_STEPS) return true;
-      this.#steps.set(root, steps);
-      if (yield* isSameStream(cap, readCap)) return true;
-    }
-    return false;
+  /** Whether a member's stream is read already, or must not be. It yields now and then. */
+  #isKnown(readCap: ReadCap): Generator<undefined, boolean> {
+    return this.#knownStreams.has(readCap, this.#capsOf(rootOf(readCap)));
   }
 
   /** Reads members whose transaction is durable. */
@@ -821,44 +783,9 @@ export class Group {
   }
 }
 
-/** How many boxes lie between the first ones of two ReadCaps. */
-function stepsBetween(one: ReadCap, other: ReadCap): number {
-  const [first, second] = [firstIndexOf(one), firstIndexOf(other)].map(messageBoxCounter);
-  return Math.abs(Number(second! - first!));
-}
-
-/**
- * Whether two ReadCaps with the same root key read the same boxes, starting at any of them. It
- * yields now and then.
- */
-function* isSameStream(one: ReadCap, other: ReadCap): Generator<undefined, boolean> {
-  const [first, second] = [firstIndexOf(one), firstIndexOf(other)];
-  const isInOrder = messageBoxCounter(first) <= messageBoxCounter(second);
-  const [from, to] = isInOrder ? [first, second] : [second, first];
-  let index = from;
-  for (let at = messageBoxCounter(from), steps = 1; at < messageBoxCounter(to); at++, steps++) {
-    index = nextMessageBoxIndex(index);
-    if (steps % STEPS_A_TURN === 0) yield;
-  }
-  return equalBytes(index, to);
-}
-
-/** The result of work that yields now and then, without a pause. */
-function resultOf<T>(work: Generator<undefined, T>): T {
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-  }
-}
-
 /** The name of the channel that we send on to a group. */
 function ownChannelOf(name: string): string {
   return `group ${name}`;
-}
-
-/** Identifies a member: different lists may start its stream at different places. */
-function rootOf(readCap: ReadCap): string {
-  return toHex(rootPublicKeyOf(readCap));
 }
 
 function checkCap(readCap: ReadCap): void {

@@ -6,8 +6,6 @@ import { encodeCbor } from "../../src/cbor/cbor.js";
 import {
   KATZENQT_BOX_CONTENT,
   type KatzenqtMessage,
-  type Message,
-  type Reader,
   decodeKatzenqtMembers,
   decodeKatzenqtMessage,
   encodeKatzenqtMembers,
@@ -26,6 +24,7 @@ import { VirtualClock } from "../../src/clock/virtual.js";
 import { ProtocolError } from "../../src/errors/errors.js";
 import { BoxesDouble } from "./boxes-double.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
+import { take } from "./reading.js";
 
 const readCap: ReadCap = generateKeypair().readCap;
 
@@ -185,15 +184,6 @@ describe("katzenqt's messages", () => {
     );
   });
 });
-
-async function take(reader: Reader, count: number): Promise<Message[]> {
-  const taken: Message[] = [];
-  for await (const message of reader) {
-    taken.push(message);
-    if (taken.length === count) break;
-  }
-  return taken;
-}
 
 describe("side streams", () => {
   it("a long message goes into a side stream, and one box of its channel refers to it", async () => {

@@ -3,19 +3,17 @@
  * modules. Boxes come from the double for replicas, with the real clock, because the databases take
  * real time.
  */
-import { utf8ToText } from "../../src/bytes/bytes.js";
 import {
   type ChannelClient,
   type ChannelDatabase,
   type ChannelOptions,
   type Channels,
-  type Message,
-  type Reader,
   openChannels,
 } from "../../src/channels/index.js";
 import { realClock } from "../../src/clock/real.js";
 import { hasCode } from "../../src/errors/errors.js";
 import { BoxesDouble } from "./boxes-double.js";
+import { take, texts } from "./reading.js";
 
 /** Returns the same store, empty at first, at each call: a path, a name or a database. */
 export type StorePlace = () => string | ChannelDatabase;
@@ -51,20 +49,6 @@ async function refused(promise: Promise<unknown>, message: RegExp): Promise<void
   if (hasCode(error, "ERR_CHANNEL_STORE") && message.test(error.message)) return;
   throw new Error(`not refused with ${String(message)}: ${String(error)}`);
 }
-
-async function take(reader: Reader, count: number, from?: bigint): Promise<Message[]> {
-  const messages: Message[] = [];
-  for await (const message of reader.messages({ from })) {
-    messages.push(message);
-    if (messages.length < count) continue;
-    await message.ack();
-    break;
-  }
-  return messages;
-}
-
-const texts = (messages: readonly Message[]): string[] =>
-  messages.map(({ bytes }) => utf8ToText(bytes));
 
 /** The cases, by name. */
 export const storeCases: Readonly<Record<string, StoreCase>> = {

@@ -54,7 +54,7 @@ async function upload(
       index = nextMessageBoxIndex(index);
     }
     await Promise.all(
-      // Boxes that hold the same bytes already are no error; other bytes are from a changed file.
+      // A box that already holds these bytes is a success; other bytes are from a changed file.
       boxes.map((box) => client.write(writeCap, box.index, box.plaintext, { ifExists: "error" })),
     );
     state = { ...state, index: toHex(index), done: Math.min(at, content.length) };

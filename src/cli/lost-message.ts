@@ -1,7 +1,7 @@
-/** What a person is told about a channel's message that has no content. */
+/** The text for a channel's message that has no content. */
 import type { Message } from "katzenpost-thinclient/channels";
 
-/** Why a message has no content, as a sentence; null if it has one. */
+/** A sentence that says why a message has no content; null if it has content. */
 export function lossOf({ id, kind }: Pick<Message, "id" | "kind">): string | null {
   switch (kind) {
     case "deleted":

@@ -11,8 +11,9 @@ import { type Keypair, firstIndexOf, withIndex } from "../../src/bacap/capabilit
 import { concatBytes, toHex, utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import type { ReadCap } from "../../src/bytes/opaque.js";
 import { encodeCbor } from "../../src/cbor/cbor.js";
-import type { Channels, DiagnosticsHook, Group } from "../../src/channels/index.js";
+import type { Channels, DiagnosticsHook } from "../../src/channels/index.js";
 import { Disk } from "./crash-database.js";
+import { take } from "./group-talk.js";
 import { world } from "./world.js";
 
 const DAY = 24 * 3600 * 1000;
@@ -143,13 +144,6 @@ const hostileMessage: fc.Arbitrary<HostileMessage> = fc.oneof(
     ),
   }),
 );
-
-async function take(group: Group, channels: Channels, displayName: string): Promise<Group> {
-  const joining = await channels.groups.join("friends", { displayName });
-  const { taken } = await group.induct(joining.voucher!);
-  await Promise.all([taken(), joining.joined()]);
-  return joining;
-}
 
 /** A talk of two members in front of a third, while a fourth one sends these messages. */
 async function hearAll(messages: readonly HostileMessage[]): Promise<void> {

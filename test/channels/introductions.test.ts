@@ -1,4 +1,4 @@
-/** When introductions are asked for, and sent again; groups.test.ts has them in groups. */
+/** When introductions are asked for, and sent again; group-introductions.test.ts has them in groups. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { firstIndexOf, generateKeypair, nextMessageBoxIndex } from "../../src/bacap/index.js";

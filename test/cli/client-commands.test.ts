@@ -376,7 +376,7 @@ test("doctor reports what was found damaged in a data directory", async () => {
   };
   const none = await check();
   assert.equal(none["status"], "failed", "there is none");
-  assert.equal(none["detail"], `there is no data directory ${data}`);
+  assert.equal(none["detail"], `the data directory ${data} does not exist`);
   await (await DevDaemon.start({ dataDirectory: data })).close();
   assert.equal((await check())["status"], "ok");
   const database = join(data, "level-1");

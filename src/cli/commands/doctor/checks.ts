@@ -268,7 +268,7 @@ const data: Check = {
     const folder = flags.data!;
     await stat(join(folder, "seed")).catch((cause: unknown) => {
       if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-      throw new UsageError(`there is no data directory ${folder}`, { cause });
+      throw new UsageError(`the data directory ${folder} does not exist`, { cause });
     });
     const text = await readFile(join(folder, "damage.txt"), "utf8").catch(() => "");
     const lines = text.split("\n").filter((line) => line !== "");
